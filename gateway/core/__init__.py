@@ -1,0 +1,1 @@
+"""Decide and transform, purely: no I/O, no clock, no framework."""

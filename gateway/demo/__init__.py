@@ -1,0 +1,1 @@
+"""The sample application, and the trio that the demo runs."""

@@ -1,0 +1,1 @@
+"""The local user pool, faithful to Amazon Cognito."""

@@ -1,0 +1,1 @@
+"""Speak OpenID Connect to a provider over httpx."""

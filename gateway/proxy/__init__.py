@@ -1,0 +1,1 @@
+"""Carry one exchange to an upstream and back."""

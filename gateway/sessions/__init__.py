@@ -1,0 +1,1 @@
+"""Open, refresh once, save and end sessions."""
