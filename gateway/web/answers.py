@@ -1,0 +1,52 @@
+"""The gateway's own responses: pages for people, JSON for programs, redirects; none of them may be cached."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from starlette.responses import JSONResponse, Response
+
+from gateway.web.pages import CONTENT_SECURITY_POLICY
+
+_ALWAYS: Final = {
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+_PAGE: Final = {
+    **_ALWAYS,
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-frame-options": "DENY",
+}
+"""What every page of ours carries. A page shown in a frame on purpose drops the last one, see `framed`."""
+
+
+def html(status: int, body: str, *, headers: Mapping[str, str] | None = None) -> Response:
+    """A page."""
+    return Response(body, status, {**_PAGE, **(headers or {})}, media_type="text/html")
+
+
+def framed(status: int, body: str) -> Response:
+    """A page that says 'open me at the top': it holds no secret and no form, so any frame may show it."""
+    policy = CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
+    return Response(body, status, {**_ALWAYS, "content-security-policy": policy}, media_type="text/html")
+
+
+def problem(status: int, error: str, message: str, **more: str) -> Response:
+    """A JSON error for programs: `{"error", "message", …}`."""
+    return JSONResponse({"error": error, "message": message, **more}, status, dict(_ALWAYS))
+
+
+def redirect(location: str, status: int = 302) -> Response:
+    """To an address that we built or checked; it is put into the header as it is, in ASCII."""
+    return Response(b"", status, {**_ALWAYS, "location": location})
+
+
+def plain(status: int, text: str) -> Response:
+    """A word for probes."""
+    return Response(text, status, dict(_ALWAYS), media_type="text/plain")
+
+
+def with_cookies(response: Response, cookies: Iterable[bytes]) -> Response:
+    """The same response with `Set-Cookie` lines added."""
+    response.raw_headers.extend((b"set-cookie", value) for value in cookies)
+    return response

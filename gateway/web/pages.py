@@ -1,0 +1,168 @@
+"""The pages that the gateway itself shows: words and one layout, every value escaped."""
+
+import base64
+import hashlib
+from html import escape
+from typing import Final
+
+_STYLE: Final = """
+:root{color-scheme:light dark;--bg:#f4f5f7;--card:#fff;--text:#1b1f24;--soft:#57606a;--line:#d8dee4;--accent:#2f5bd7;--on:#fff}
+@media(prefers-color-scheme:dark){:root{--bg:#0f1216;--card:#181c22;--text:#e8ebef;--soft:#a2abb6;--line:#2c333c;
+--accent:#8fb0ff;--on:#0c1220}}
+*{box-sizing:border-box}
+body{margin:0;min-height:100vh;display:flex;align-items:center;justify-content:center;padding:24px 16px;
+background:var(--bg);color:var(--text);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif}
+main{width:100%;max-width:30rem;background:var(--card);border:1px solid var(--line);border-radius:14px;
+padding:clamp(24px,5vw,40px);box-shadow:0 1px 2px rgba(0,0,0,.05),0 12px 32px rgba(0,0,0,.06)}
+h1{margin:0 0 .5rem;font-size:1.45rem;line-height:1.25;letter-spacing:-.01em}
+p{margin:.5rem 0;color:var(--soft);overflow-wrap:anywhere}
+.actions{display:flex;flex-wrap:wrap;gap:12px;margin-top:1.5rem}
+.button{display:inline-block;padding:.6rem 1.15rem;border:1px solid var(--accent);border-radius:9px;background:var(--accent);
+color:var(--on);font:inherit;font-weight:600;text-decoration:none;cursor:pointer}
+.button.quiet{background:transparent;color:var(--accent)}
+.button:focus-visible{outline:3px solid var(--accent);outline-offset:2px}
+.fine{margin-top:1.5rem;padding-top:1rem;border-top:1px solid var(--line);font-size:.85rem}
+form{margin:0}
+""".strip()
+
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+
+CONTENT_SECURITY_POLICY: Final = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Our pages run no script, load nothing, and are framed by nobody. No `form-action`: signing out is a POST to the gateway
+that the browser is then redirected away from, and Chromium applies `form-action` to the redirect's target too."""
+
+
+def page(title: str, *paragraphs: str, actions: str = "", fine: str = "") -> str:
+    """The layout. `title`, `paragraphs` and `fine` are plain text; `actions` is HTML made by `link` or `form`."""
+    text = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs)
+    row = f'<div class="actions">{actions}</div>' if actions else ""
+    note = f'<p class="fine">{escape(fine)}</p>' if fine else ""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
+        f"<body><main><h1>{escape(title)}</h1>{text}{row}{note}</main></body></html>"
+    )
+
+
+def link(address: str, text: str, *, quiet: bool = False, top: bool = False) -> str:
+    """A link that looks like a button; `top` opens it outside the frame that shows the page."""
+    kind = "button quiet" if quiet else "button"
+    target = ' target="_top" rel="noopener"' if top else ""
+    return f'<a class="{kind}" href="{escape(address)}"{target}>{escape(text)}</a>'
+
+
+def form(action: str, text: str, fields: dict[str, str]) -> str:
+    """A button that POSTs `fields` to `action`."""
+    hidden = "".join(
+        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in fields.items()
+    )
+    return (
+        f'<form method="post" action="{escape(action)}">{hidden}<button class="button">{escape(text)}</button></form>'
+    )
+
+
+def sign_in_needed(login: str) -> str:
+    """For a POST by a visitor without a session: a redirect would lose what was sent."""
+    return page(
+        "Please sign in first",
+        "What you sent was not delivered, because you are not signed in or your session is over.",
+        "Sign in, then go back and send it again.",
+        actions=link(login, "Sign in"),
+    )
+
+
+def sign_in_outside_frame(login: str) -> str:
+    """For a frame: sign-in pages refuse to be framed, so the link opens at the top."""
+    return page(
+        "Please sign in", "This part of the page needs you to be signed in.", actions=link(login, "Sign in", top=True)
+    )
+
+
+def forbidden(home: str, logout: str) -> str:
+    """Signed in, but the rules say no."""
+    return page(
+        "You cannot open this page",
+        "You are signed in, but your account has no access to it.",
+        actions=link(home, "Go to the start page") + link(logout, "Sign out", quiet=True),
+        fine="If you think that you should have access, ask whoever runs this service.",
+    )
+
+
+def too_many_attempts(login: str) -> str:
+    """The redirect-loop breaker's page."""
+    return page(
+        "Sign-in does not complete",
+        "You were sent to the sign-in page several times in a row, and each time your browser came back without its cookie.",
+        "Check that cookies are allowed for this address, and that it is the one that you normally use. "
+        "A private window or another browser helps to find out.",
+        actions=link(login, "Try again"),
+    )
+
+
+def bad_callback(login: str) -> str:
+    """The answer of the sign-in service cannot be used."""
+    return page(
+        "This sign-in link cannot be used",
+        "It is incomplete, or it was made for another visit. Nobody was signed in.",
+        actions=link(login, "Sign in"),
+    )
+
+
+_PROVIDER_ERRORS: Final[dict[str, tuple[int, str, str]]] = {
+    "access_denied": (403, "Sign-in was cancelled", "The sign-in service says that access was not granted."),
+    "login_required": (401, "Please sign in", "The sign-in service needs you to sign in."),
+    "temporarily_unavailable": (
+        503,
+        "Sign-in is not available right now",
+        "The sign-in service asks to try again later.",
+    ),
+    "server_error": (
+        502,
+        "The sign-in service has a problem",
+        "It reported an error of its own. Trying again often helps.",
+    ),
+    "invalid_scope": (
+        400,
+        "Sign-in is not set up correctly",
+        "The sign-in service does not offer what was asked of it.",
+    ),
+    "unauthorized_client": (400, "Sign-in is not set up correctly", "The sign-in service does not accept this client."),
+    "invalid_request": (400, "Sign-in did not work", "The sign-in service could not process the request."),
+}
+
+
+def provider_error(error: str, description: str, login: str) -> tuple[int, str]:
+    """Status and page for the provider's `error`; unknown ones get a general sentence. The text is the provider's or an
+    attacker's, so it is shown escaped, shortened and marked as a quotation (H2)."""
+    known = description if description in _PROVIDER_ERRORS else error  # Cognito puts invalid_scope in the description
+    status, title, sentence = _PROVIDER_ERRORS.get(known, _PROVIDER_ERRORS["invalid_request"])
+    said = " ".join(part for part in (error[:80], description[:200]) if part)
+    return status, page(title, sentence, actions=link(login, "Try again"), fine=f"It said: “{said}”")
+
+
+def unavailable(title: str, sentence: str, retry: str | None) -> str:
+    """Something behind the gateway does not answer."""
+    return page(title, sentence, "Please try again in a moment.", actions=link(retry, "Try again") if retry else "")
+
+
+def confirm_sign_out(action: str, fields: dict[str, str], home: str) -> str:
+    """Asks before signing out, since a GET must not change anything."""
+    return page("Sign out?", "You will be signed out here and at the sign-in service.",
+                actions=form(action, "Sign out", fields) + link(home, "Stay signed in", quiet=True))  # fmt: skip
+
+
+def signed_out(login: str) -> str:
+    """After signing out."""
+    return page("You are signed out", "It is safe to close this window.", actions=link(login, "Sign in again"))
+
+
+def sign_out_refused(confirm: str) -> str:
+    """A sign-out that another site seems to have sent."""
+    return page(
+        "Please confirm that you want to sign out",
+        "The request came from somewhere else, so nothing was done.",
+        actions=link(confirm, "Continue"),
+    )
