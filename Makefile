@@ -1,0 +1,88 @@
+# Everything a newcomer runs. Each target does its own set-up; `make help` lists them.
+# Variables: PYTHON (3.11 or newer), POOL_PORT, APP_PORT, GATEWAY_PORT, PYTEST_ARGS.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+export POOL_PORT APP_PORT GATEWAY_PORT
+export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-reset test test-all lint format schema lock bench bench-peers soak image image-test clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+$(VENV)/bin/python:
+	@.ci/require venv
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@echo "Making the virtual environment in $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+# What the gateway needs to run: the locked dependencies, each checked against its hash.
+$(VENV)/.runtime: requirements.lock | $(VENV)/bin/python
+	@echo "Installing the locked dependencies ..."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+# What its tests and checks need on top.
+$(VENV)/.dev: requirements-dev.lock | $(VENV)/bin/python
+	@echo "Installing the locked dependencies of tests and checks ..."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@ $(VENV)/.runtime
+
+demo: $(VENV)/.runtime ## sign in to a sample application: pool, application and gateway on loopback
+	@$(RUN) -m gateway demo
+
+demo-reset: ## forget the users of the demo
+	@rm -rf data/demo && echo "The demo's users are forgotten."
+
+test: $(VENV)/.dev ## the tests, the browser's included (under 5 minutes)
+	@.ci/require chromium
+	@$(RUN) -m pytest -m "not peers" --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	@$(RUN) -m coverage report --include='gateway/core/*' --fail-under=100 --format=total >/dev/null \
+	  || { echo "gateway/core must be covered to 100 % of its branches:"; $(RUN) -m coverage report --include='gateway/core/*' --fail-under=100; }
+
+test-all: $(VENV)/.dev ## what takes longer: providers and clients that nobody here wrote, larger searches
+	@.ci/require chromium node npm
+	@cd tests/peers && npm ci --no-audit --no-fund --loglevel=error
+	@HYPOTHESIS_PROFILE=thorough $(RUN) -m pytest -m "peers or property" $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev ## ruff, mypy and the architecture's contracts
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
+	@$(VENV)/bin/lint-imports --no-logo 2>/dev/null || $(VENV)/bin/lint-imports
+
+format: $(VENV)/.dev ## put the sources into their one form
+	@$(RUN) -m ruff check --fix --quiet . ; $(RUN) -m ruff format --quiet .
+
+schema: $(VENV)/.runtime ## write the JSON Schema of the settings anew
+	@$(RUN) -m gateway schema > config/gateway.schema.json
+
+lock: $(VENV)/.dev ## resolve the dependencies anew (needs uv)
+	@uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --group dev --extra all -o requirements-dev.lock
+	@uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --extra all -c requirements-dev.lock -o requirements.lock
+
+bench: $(VENV)/.dev ## measure the gateway against nginx and the bare server
+	@.ci/require nginx wrk
+	@$(RUN) -m bench
+
+bench-peers: $(VENV)/.dev ## the same with mod_auth_openidc and oauth2-proxy beside it
+	@.ci/require nginx wrk apache2 mod_auth_openidc go
+	@$(RUN) -m bench --peers
+
+soak: $(VENV)/.dev ## two million requests of mixed kinds
+	@.ci/require nginx wrk
+	@$(RUN) -m bench.soak
+
+image: ## build the container image with docker, podman or buildah
+	@.ci/image build
+
+image-test: ## build the image without a daemon, and sign a user in inside it
+	@.ci/image test
+
+clean: ## remove what the targets made
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* build dist tests/peers/node_modules
