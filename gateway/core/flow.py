@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
@@ -120,43 +120,23 @@ def flow_secrets(derive: Derive, binding: bytes, flow_id: bytes) -> FlowSecrets:
 
 
 class Step(Enum):
-    """What to do with a browser that comes back from the provider."""
+    """What to do with a browser that comes back with a code and a `state` that opens."""
 
-    REJECT = auto()
-    """400: a page with a way to sign in."""
-    PROVIDER_ERROR = auto()
-    """A readable page by kind of error, with a way on."""
+    EXCHANGE = auto()
+    """Redeem the code."""
     GO_ON = auto()
     """Signed in already (another tab was faster): on to the return address."""
     RESTART = auto()
     """Start the sign-in again, counted."""
     EXPLAIN = auto()
     """Too many starts in a row: a page that says what may be wrong."""
-    EXCHANGE = auto()
-    """Redeem the code."""
 
 
-def judge_callback(*, flow: Flow | None, has_code: bool, has_error: bool, usable: bool, signed_in: bool) -> Step:
-    """The first row that fits. `usable`: the flow is fresh, and its B is this browser's."""
-    rows = (
-        (has_error, Step.PROVIDER_ERROR),
-        (flow is None or not has_code, Step.REJECT),
-        (usable, Step.EXCHANGE),
-    )
-    for fits, step in rows:
-        if fits:
-            return step
-    assert flow is not None
-    return start_over(flow, signed_in=signed_in)
-
-
-def start_over(flow: Flow, *, signed_in: bool) -> Step:
-    """What follows when a flow cannot be finished: stale, of another browser, spent, or its code refused."""
+def judge_callback(flow: Flow, *, usable: bool, signed_in: bool) -> Step:
+    """The first row that fits. `usable`: the flow is fresh, its B is this browser's and not spent, and its code has not
+    been refused."""
+    if usable:
+        return Step.EXCHANGE
     if signed_in:
         return Step.GO_ON
     return Step.RESTART if flow.attempt < MAX_ATTEMPTS else Step.EXPLAIN
-
-
-def next_attempt(flow: Flow) -> Flow:
-    """The same visit, tried once more."""
-    return replace(flow, attempt=flow.attempt + 1)

@@ -1,7 +1,7 @@
 """The gateway's own responses: pages for people, JSON for programs, redirects; none of them may be cached."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from starlette.responses import JSONResponse, Response
 
@@ -31,9 +31,14 @@ def framed(status: int, body: str) -> Response:
     return Response(body, status, {**_ALWAYS, "content-security-policy": policy}, media_type="text/html")
 
 
+def json(status: int, body: Mapping[str, Any]) -> Response:
+    """An object for programs."""
+    return JSONResponse(body, status, dict(_ALWAYS))
+
+
 def problem(status: int, error: str, message: str, **more: str) -> Response:
     """A JSON error for programs: `{"error", "message", …}`."""
-    return JSONResponse({"error": error, "message": message, **more}, status, dict(_ALWAYS))
+    return json(status, {"error": error, "message": message, **more})
 
 
 def redirect(location: str, status: int = 302) -> Response:

@@ -5,6 +5,8 @@ import hashlib
 from html import escape
 from typing import Final
 
+from gateway.core.oidc import Problem
+
 _STYLE: Final = """
 :root{color-scheme:light dark;--bg:#f4f5f7;--card:#fff;--text:#1b1f24;--soft:#57606a;--line:#d8dee4;--accent:#2f5bd7;--on:#fff}
 @media(prefers-color-scheme:dark){:root{--bg:#0f1216;--card:#181c22;--text:#e8ebef;--soft:#a2abb6;--line:#2c333c;
@@ -111,36 +113,25 @@ def bad_callback(login: str) -> str:
     )
 
 
-_PROVIDER_ERRORS: Final[dict[str, tuple[int, str, str]]] = {
-    "access_denied": (403, "Sign-in was cancelled", "The sign-in service says that access was not granted."),
-    "login_required": (401, "Please sign in", "The sign-in service needs you to sign in."),
-    "temporarily_unavailable": (
-        503,
-        "Sign-in is not available right now",
-        "The sign-in service asks to try again later.",
-    ),
-    "server_error": (
-        502,
-        "The sign-in service has a problem",
-        "It reported an error of its own. Trying again often helps.",
-    ),
-    "invalid_scope": (
-        400,
-        "Sign-in is not set up correctly",
-        "The sign-in service does not offer what was asked of it.",
-    ),
-    "unauthorized_client": (400, "Sign-in is not set up correctly", "The sign-in service does not accept this client."),
-    "invalid_request": (400, "Sign-in did not work", "The sign-in service could not process the request."),
+_PROBLEMS: Final[dict[Problem, tuple[int, str, str]]] = {
+    Problem.DENIED: (403, "Sign-in was cancelled", "The sign-in service says that access was not granted."),
+    Problem.SIGN_IN_NEEDED: (401, "Please sign in", "The sign-in service needs you to sign in."),
+    Problem.MISCONFIGURED: (400, "Sign-in is not set up correctly", "Whoever runs this service can mend it."),
+    Problem.UNAVAILABLE: (503, "Sign-in is not available right now", "Trying again in a moment often helps."),
+    Problem.OTHER: (400, "Sign-in did not work", "The sign-in service could not process the request."),
 }
 
 
-def provider_error(error: str, description: str, login: str) -> tuple[int, str]:
-    """Status and page for the provider's `error`; unknown ones get a general sentence. The text is the provider's or an
-    attacker's, so it is shown escaped, shortened and marked as a quotation (H2)."""
-    known = description if description in _PROVIDER_ERRORS else error  # Cognito puts invalid_scope in the description
-    status, title, sentence = _PROVIDER_ERRORS.get(known, _PROVIDER_ERRORS["invalid_request"])
-    said = " ".join(part for part in (error[:80], description[:200]) if part)
+def provider_error(problem: Problem, said: str, login: str) -> tuple[int, str]:
+    """Status and page for what the provider said. `said` is the provider's text or an attacker's: shown escaped, and
+    marked as a quotation (H2)."""
+    status, title, sentence = _PROBLEMS[problem]
     return status, page(title, sentence, actions=link(login, "Try again"), fine=f"It said: “{said}”")
+
+
+def not_understood(reason: str, login: str) -> str:
+    """The provider answered the code with something that cannot be used."""
+    return page("Sign-in did not work", reason, actions=link(login, "Try again"))
 
 
 def unavailable(title: str, sentence: str, retry: str | None) -> str:

@@ -1,0 +1,233 @@
+"""Sign-in: send the browser to the provider, take it back, begin the session."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from starlette.responses import Response
+
+from gateway.core.asgi import HeaderList, Receive, Scope
+from gateway.core.cookies import names
+from gateway.core.flow import (
+    MAX_STATE_RETURN,
+    Flow,
+    FlowSecrets,
+    Step,
+    binding_hash,
+    flow_secrets,
+    is_bound,
+    judge_callback,
+    pack_flow,
+    unpack_flow,
+)
+from gateway.core.gate import Navigation, navigation
+from gateway.core.oidc import CallbackCode, CallbackError, pkce_challenge, read_callback
+from gateway.core.returnto import ReturnTargets
+from gateway.core.seal import KeyRing
+from gateway.errors import BadData, BadToken, ProviderRefused, ProviderUnavailable
+from gateway.provider.client import Provider
+from gateway.sessions.service import Sessions
+from gateway.web import pages
+from gateway.web.answers import html, problem, redirect, with_cookies
+from gateway.web.binding import FlowCookies
+from gateway.web.requests import cookie_lines, single
+
+_RETRY_SECONDS: Final = "5"
+_FINAL_REFUSALS: Final = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"})
+"""Refusals that mean 'set up wrongly': starting again would end the same way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowPaths:
+    """Where the gateway's own addresses are. `public_url` is the origin that browsers use, without a trailing slash."""
+
+    public_url: str
+    callback: str = "/oauth2/callback"
+    login: str = "/oauth2/login"
+    logout: str = "/oauth2/logout"
+    signed_out: str = "/"
+
+    @property
+    def redirect_uri(self) -> str:
+        return self.public_url + self.callback
+
+    def login_to(self, return_to: str) -> str:
+        """The address that signs in and then goes to `return_to`."""
+        return f"{self.login}?{urlencode({'return_to': return_to}, quote_via=quote, safe='/')}"
+
+
+class AuthFlow:
+    """The handlers of `/oauth2/login` and `/oauth2/callback`, and the guard's way into a sign-in."""
+
+    def __init__(
+        self,
+        *,
+        provider: Provider,
+        sessions: Sessions,
+        ring: KeyRing,
+        cookies: FlowCookies,
+        targets: ReturnTargets,
+        paths: FlowPaths,
+    ) -> None:
+        self._provider = provider
+        self._sessions = sessions
+        self._ring = ring
+        self._targets = targets
+        self.paths = paths
+        self._state_box = ring.box("state", provider.options.issuer, provider.options.client_id)
+        self._cookies = cookies
+
+    # Out to the provider
+
+    async def begin(self, headers: HeaderList, return_to: str, now: int, attempt: int = 1) -> Response:
+        """A redirect to the provider; a page when it cannot be reached, or when sign-ins go round in circles."""
+        cookies = cookie_lines(headers)
+        if self._cookies.looping(cookies, now):
+            return html(400, pages.too_many_attempts(self.paths.login_to(return_to)))
+        return await self._start(cookies, self._targets.safe(return_to), now, attempt)
+
+    async def login(self, scope: Scope, receive: Receive, now: int) -> Response:
+        """`GET /oauth2/login?return_to=…`: somebody asks to sign in, so counting begins anew."""
+        del receive
+        if scope["method"] not in ("GET", "HEAD"):
+            return problem(405, "method_not_allowed", "Use GET.")
+        target = self._targets.safe(single(scope["query_string"], "return_to"))
+        cookies = cookie_lines(scope["headers"])
+        if navigation("GET", scope["headers"]) is Navigation.PREFETCH:
+            return problem(401, "unauthorized", "Sign-in does not begin by itself.")
+        if self._signed_in(cookies, now):
+            return redirect(target)
+        response = await self._start(cookies, target, now, attempt=1)
+        return with_cookies(response, [self._cookies.forget_sign_ins()])
+
+    async def _start(self, cookies: Sequence[bytes], return_to: str, now: int, attempt: int) -> Response:
+        binding, lines = self._cookies.bind(cookies, now)
+        rides = len(return_to.encode()) <= MAX_STATE_RETURN
+        flow = Flow(
+            id=secrets.token_bytes(16),
+            started_at=now,
+            attempt=attempt,
+            binding=binding_hash(binding),
+            return_to=return_to if rides else None,
+        )
+        if not rides:
+            lines += self._cookies.keep_return(flow, return_to)
+        try:
+            address = await self._authorize_url(flow, binding)
+        except ProviderUnavailable as error:
+            return self._unavailable(error, self.paths.login_to(return_to))
+        return with_cookies(redirect(address), lines)
+
+    async def _authorize_url(self, flow: Flow, binding: bytes) -> str:
+        state = self._state_box.seal(pack_flow(flow))
+        own = self._flow_secrets(self._state_box.newest_key_id, flow, binding)
+        return await self._provider.authorize_url(
+            redirect_uri=self.paths.redirect_uri,
+            state=state,
+            nonce=own.nonce,
+            code_challenge=pkce_challenge(own.code_verifier),
+        )
+
+    # Back from the provider
+
+    async def callback(self, scope: Scope, receive: Receive, now: int) -> Response:
+        """`GET /oauth2/callback`: the table of `gateway.core.flow.judge_callback`, acted on."""
+        del receive
+        cookies = cookie_lines(scope["headers"])
+        try:
+            answer = read_callback(scope["query_string"], self._provider.options.issuer)
+        except BadData:
+            return self._rejected()
+        opened = self._open_state(answer.state)
+        if isinstance(answer, CallbackError):
+            return self._provider_said_no(answer, opened[1] if opened else None, cookies)
+        if opened is None:
+            return self._rejected()
+        key_id, flow = opened
+        binding = is_bound(flow, self._cookies.bindings(cookies, now)) if flow.fresh(now) else None
+        step = judge_callback(flow, usable=binding is not None, signed_in=self._signed_in(cookies, now))
+        if binding is not None and step is Step.EXCHANGE:
+            return await self._exchange(cookies, answer, flow, (key_id, binding), now)
+        return await self._go_on(step, flow, cookies, now)
+
+    async def _exchange(
+        self, cookies: Sequence[bytes], answer: CallbackCode, flow: Flow, keys: tuple[str, bytes], now: int
+    ) -> Response:
+        key_id, binding = keys
+        own = self._flow_secrets(key_id, flow, binding)
+        target = self._return_address(cookies, flow)
+        try:
+            tokens = await self._provider.exchange(
+                code=answer.code,
+                redirect_uri=self.paths.redirect_uri,
+                code_verifier=own.code_verifier,
+                nonce=own.nonce,
+                now=now,
+            )
+        except ProviderUnavailable as error:
+            return self._unavailable(error, self.paths.login_to(target))
+        except BadToken:
+            return self._not_understood("The sign-in service sent a token that does not verify.", target)
+        except ProviderRefused as error:
+            if error.error in _FINAL_REFUSALS:
+                return self._not_understood("The sign-in service does not accept this gateway as its client.", target)
+            again = judge_callback(flow, usable=False, signed_in=self._signed_in(cookies, now))
+            return await self._go_on(again, flow, cookies, now)
+        if tokens.claims is None:
+            return self._not_understood("The sign-in service did not say who signed in.", target)
+        self._cookies.spend(flow.binding, now)
+        started = await self._sessions.start(
+            tokens.claims, tokens.token_set, tokens.access_expires_at, now, names(cookies)
+        )
+        lines = [*started.set_cookies, *self._cookies.unbind(cookies), self._cookies.count_sign_in(cookies, now)]
+        if flow.return_to is None:
+            lines.append(self._cookies.drop_return(flow))
+        return with_cookies(redirect(target), lines)
+
+    async def _go_on(self, step: Step, flow: Flow, cookies: Sequence[bytes], now: int) -> Response:
+        target = self._return_address(cookies, flow)
+        if step is Step.GO_ON:
+            return redirect(target)
+        if step is Step.RESTART:
+            return await self._start(cookies, target, now, flow.attempt + 1)
+        return html(400, pages.too_many_attempts(self.paths.login_to(target)))
+
+    def _provider_said_no(self, answer: CallbackError, flow: Flow | None, cookies: Sequence[bytes]) -> Response:
+        """A readable page by kind. Its status says more than 400 only when `state` is one of ours."""
+        login = self.paths.login_to(self._return_address(cookies, flow)) if flow else self.paths.login
+        said = f"{answer.error}: {answer.description}" if answer.description else answer.error
+        status, body = pages.provider_error(answer.problem, said, login)
+        return html(status if flow else 400, body)
+
+    def _signed_in(self, cookies: Sequence[bytes], now: int) -> bool:
+        return self._sessions.recognise(cookies, now) is not None
+
+    def _open_state(self, state: str | None) -> tuple[str, Flow] | None:
+        """The key that sealed `state`, and what it says."""
+        if not state:
+            return None
+        try:
+            key_id, data = self._state_box.open_keyed(state)
+            return key_id, unpack_flow(data)
+        except BadData:
+            return None
+
+    def _return_address(self, cookies: Sequence[bytes], flow: Flow) -> str:
+        return self._targets.safe(flow.return_to or self._cookies.returned(cookies, flow))
+
+    def _flow_secrets(self, key_id: str, flow: Flow, binding: bytes) -> FlowSecrets:
+        return flow_secrets(lambda label, *parts: self._ring.derive(key_id, label, *parts), binding, flow.id)
+
+    # Shared answers
+
+    def _rejected(self) -> Response:
+        return html(400, pages.bad_callback(self.paths.login))
+
+    def _unavailable(self, error: ProviderUnavailable, retry: str) -> Response:
+        body = pages.unavailable("Sign-in is not available right now", error.public, retry)
+        return html(503, body, headers={"retry-after": _RETRY_SECONDS})
+
+    def _not_understood(self, reason: str, target: str) -> Response:
+        return html(502, pages.not_understood(reason, self.paths.login_to(target)))
