@@ -4,10 +4,13 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from gateway.settings.values import (
+    TEN_YEARS,
+    Address,
     Duration,
     Host,
     ListenAddress,
@@ -109,10 +112,8 @@ class CognitoProvider(_Provider):
     """Amazon Cognito, or the gateway's own pool: region, pool id, client and domain are enough, the rest is derived."""
 
     preset: Literal["cognito"]
-    region: str | None = Field(
-        default=None, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="Taken from user_pool_id when absent."
-    )
-    user_pool_id: str = Field(pattern=r"^[\w-]+_[0-9a-zA-Z]+$", max_length=55)
+    region: str | None = Field(default=None, description="Taken from user_pool_id when absent.")
+    user_pool_id: str
     domain: Text = Field(
         description="Host of the sign-in pages, or their whole address for a pool that is not Amazon's."
     )
@@ -132,11 +133,22 @@ class CognitoProvider(_Provider):
             raise ValueError("must be the whole host, for example my-app.auth.eu-west-1.amazoncognito.com")
         return parse_public_url(f"https://{domain}").removeprefix("https://")
 
-    @model_validator(mode="after")
-    def _one_region(self) -> Self:
-        if self.region and self.issuer is None and not self.user_pool_id.startswith(f"{self.region}_"):
-            raise ValueError("region and user_pool_id name different regions")
-        return self
+    @field_validator("region")
+    @classmethod
+    def _region_form(cls, region: str | None) -> str | None:
+        if region is not None and not re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-[0-9]+", region):
+            raise ValueError("is not a region; write for example eu-west-1")
+        return region
+
+    @field_validator("user_pool_id")
+    @classmethod
+    def _pool_form(cls, pool: str, info: ValidationInfo) -> str:
+        if not re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-[0-9]+_[0-9A-Za-z]{1,55}", pool):
+            raise ValueError("is not a pool id; write for example eu-west-1_AbC123xyz")
+        region = info.data.get("region")
+        if region and not pool.startswith(f"{region}_"):
+            raise ValueError("names another region than region does")
+        return pool
 
 
 class OidcProvider(_Provider):
@@ -180,11 +192,12 @@ class Session(Section):
             raise ValueError("must be at least 1m")
         return lifetime
 
-    @model_validator(mode="after")
-    def _idle_within_lifetime(self) -> Self:
-        if self.idle_timeout is not None and not 60 <= self.idle_timeout <= self.lifetime:
-            raise ValueError("idle_timeout must be at least 1m and not longer than lifetime")
-        return self
+    @field_validator("idle_timeout")
+    @classmethod
+    def _idle_within_lifetime(cls, idle: int | None, info: ValidationInfo) -> int | None:
+        if idle is not None and not 60 <= idle <= info.data.get("lifetime", TEN_YEARS):
+            raise ValueError("must be at least 1m and not longer than lifetime")
+        return idle
 
 
 class SignIn(Section):
@@ -218,11 +231,12 @@ class UpstreamTls(Section):
     server_name: Host | None = Field(default=None, description="Name to verify, when it is not the host's.")
     verify: bool = True
 
-    @model_validator(mode="after")
-    def _pair(self) -> Self:
-        if self.key and not self.certificate:
-            raise ValueError("key needs certificate beside it")
-        return self
+    @field_validator("key")
+    @classmethod
+    def _pair(cls, key: str | None, info: ValidationInfo) -> str | None:
+        if key and info.data.get("certificate", "") is None:
+            raise ValueError("needs certificate beside it")
+        return key
 
 
 class Upstream(Section):
@@ -275,11 +289,16 @@ class AccessRule(Section):
     def _says_who(self) -> Self:
         if not {"allow", "groups"} & self.model_fields_set:
             raise ValueError("must say who: allow (anyone, signed-in, nobody) or groups")
-        if "groups" in self.model_fields_set and not self.groups:
-            raise ValueError("groups is empty: nobody could ever match")
-        if self.groups and self.allow != "signed-in":
-            raise ValueError(f"groups and allow: {self.allow} contradict each other")
         return self
+
+    @field_validator("groups")
+    @classmethod
+    def _groups_fit(cls, groups: frozenset[str], info: ValidationInfo) -> frozenset[str]:
+        if not groups:
+            raise ValueError("is empty: nobody could ever match")
+        if info.data.get("allow", "signed-in") != "signed-in":
+            raise ValueError(f"contradicts allow: {info.data['allow']}")
+        return groups
 
 
 class Listen(Section):
@@ -291,11 +310,12 @@ class Listen(Section):
         default=None, description="Prometheus metrics on a listener of their own; absent, none."
     )
 
-    @model_validator(mode="after")
-    def _apart(self) -> Self:
-        if self.metrics and self.metrics.port and self.metrics.port == self.port:
-            raise ValueError("metrics must not share the gateway's port")
-        return self
+    @field_validator("metrics")
+    @classmethod
+    def _apart(cls, metrics: Address | None, info: ValidationInfo) -> Address | None:
+        if metrics and metrics.port and metrics.port == info.data.get("port"):
+            raise ValueError("must not share the gateway's port")
+        return metrics
 
 
 class Limits(Section):
@@ -396,10 +416,11 @@ class GatewaySettings(Section):
             raise ValueError("has two entries for the same path and host")
         return upstreams
 
-    @model_validator(mode="after")
-    def _domain_is_ours(self) -> Self:
-        domain, host = self.session.cookie_domain, self.public_url.partition("://")[2].rpartition(":")[0]
-        host = host or self.public_url.partition("://")[2]
-        if domain and (is_loopback(host) or not (host == domain or host.endswith(f".{domain}"))):
-            raise ValueError("session.cookie_domain must be the host of public_url or a parent of it")
-        return self
+    @field_validator("session")
+    @classmethod
+    def _domain_is_ours(cls, session: Session, info: ValidationInfo) -> Session:
+        domain, host = session.cookie_domain, urlsplit(info.data.get("public_url", "")).hostname
+        # Q13: example.com is no parent of evilexample.com. Loopback names have no domain to share.
+        if domain and host and (is_loopback(host) or not f".{host}".endswith(f".{domain}")):
+            raise ValueError("cookie_domain must be the host of public_url or a parent of it")
+        return session

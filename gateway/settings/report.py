@@ -1,0 +1,118 @@
+"""Put mistakes into words: file, line, key path, message; never the value of a secret."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway.settings.document import Document, KeyPath, Mistake
+from gateway.settings.suggest import meant
+
+SECRET_KEYS = frozenset({"client_secret", "database", "password", "secret", "secrets", "smtp_password"})
+"""Keys whose value is never shown (H4); a test holds them against the schemas."""
+
+_LONGEST_SHOWN = 60
+
+_WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "missing": lambda _: "is required",
+    "model_type": lambda _: "must be a block of keys",
+    "model_attributes_type": lambda _: "must be a block of keys",
+    "dict_type": lambda _: "must be a block of keys",
+    "tuple_type": lambda _: "must be a list",
+    "frozen_set_type": lambda _: "must be a list",
+    "string_type": lambda _: "must be a text",
+    "int_type": lambda _: "must be a whole number",
+    "int_parsing": lambda _: "must be a whole number",
+    "int_parsing_size": lambda _: "is too large a number",
+    "bool_type": lambda _: "must be true or false",
+    "bool_parsing": lambda _: "must be true or false",
+    "literal_error": lambda ctx: f"must be {ctx['expected'].replace(chr(39), '')}",
+    "union_tag_not_found": lambda _: "needs its preset",
+    "union_tag_invalid": lambda ctx: f"must be one of {ctx['expected_tags'].replace(chr(39), '')}",
+    "greater_than_equal": lambda ctx: f"must be at least {ctx['ge']}",
+    "less_than_equal": lambda ctx: f"must be at most {ctx['le']}",
+    "too_short": lambda _: "must not be empty",
+    "too_long": lambda ctx: f"must have at most {ctx['max_length']} entries",
+    "string_too_long": lambda ctx: f"must have at most {ctx['max_length']} characters",
+    "value_error": lambda ctx: str(ctx["error"]),
+}
+
+
+def mistakes_of(error: ValidationError, root: type[BaseModel], document: Document, data: Any) -> list[Mistake]:
+    """Pydantic's findings as mistakes with lines."""
+    found = []
+    wrong = [details["loc"] for details in error.errors(include_url=False, include_input=False)]
+    for details in error.errors(include_url=False, include_input=False):
+        if details["type"] == "too_short" and any(_below(other, details["loc"]) for other in wrong):
+            continue  # the list is not empty, its entries are wrong
+        path = _key_path(details["loc"], data)
+        if details["type"].startswith("union_tag"):
+            path = (*path, "preset")
+        message = _message(details, root, path, data) + _shown(document, path, details["type"])
+        found.append(Mistake(document.line(path), path, message))
+    return found
+
+
+def _below(location: Sequence[str | int], parent: Sequence[str | int]) -> bool:
+    return len(location) > len(parent) and tuple(location[: len(parent)]) == tuple(parent)
+
+
+def _message(details: ErrorDetails, root: type[BaseModel], path: KeyPath, data: Any) -> str:
+    kind, context = details["type"], details.get("ctx", {})
+    if kind == "extra_forbidden":
+        return meant(root, path, data)
+    words = _WORDS.get(kind)
+    return words(context) if words else "is not valid"
+
+
+def _key_path(location: Sequence[str | int], data: Any) -> KeyPath:
+    """Pydantic's location without what is not in the file: the names of union members, `[key]` marks."""
+    path: list[str | int] = []
+    for position, item in enumerate(location):
+        last = position == len(location) - 1
+        if item == "[key]" and last:
+            continue
+        if isinstance(data, dict):
+            if item not in data and not last:
+                continue
+            data = data.get(item)
+        elif isinstance(data, list) and isinstance(item, int) and item < len(data):
+            data = data[item]
+        elif not last:
+            continue
+        path.append(item)
+    return tuple(path)
+
+
+def _shown(document: Document, path: KeyPath, kind: str) -> str:
+    """What the file says at a key, for the operator's eyes: as written, before variables and files are filled in."""
+    text = document.texts.get(path)
+    if text is None or kind in {"extra_forbidden", "missing"} or SECRET_KEYS & set(path):
+        return ""
+    if re.search(r"//[^/]*@", text):  # a password in an address
+        return ""
+    short = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+    return f" (found: {printable(short)})" if text else " (found: nothing)"
+
+
+def printable(text: str) -> str:
+    """A text that cannot move a terminal's cursor or start a new line of a log."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def render_path(path: KeyPath) -> str:
+    """`upstreams[0].url`."""
+    text = "".join(f"[{item}]" if isinstance(item, int) else f".{item}" for item in path)
+    return printable(text.removeprefix("."))
+
+
+def render(name: str, mistakes: Sequence[Mistake]) -> str:
+    """The whole report, a line each, in the order of the file."""
+    lines = []
+    for mistake in sorted(set(mistakes), key=lambda each: (each.line, render_path(each.path), each.message)):
+        where = f"{printable(name)}:{mistake.line}: "
+        lines.append(where + (f"{render_path(mistake.path)}: " if mistake.path else "") + mistake.message)
+    count = len(lines)
+    return "\n".join([*lines, "1 mistake" if count == 1 else f"{count} mistakes"])
