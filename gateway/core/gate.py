@@ -1,29 +1,47 @@
 """Decide what happens to one request: let it pass, sign in, refresh first, or refuse."""
 
-from enum import Enum
+from enum import Enum, auto
 from typing import NamedTuple
 
-from gateway.core.asgi import HeaderList
-from gateway.core.rules import Requirement
+from gateway.core.rules import Allow, Requirement
 
 
 class Decision(Enum):
-    """Everything the gate can answer; the mouths (middleware, forward-auth, proxy) act on it."""
+    """Everything the gate can answer; the middleware, the forward-auth endpoint and the proxy act on it."""
 
-    PASS = "pass"  # forward without identity
-    PASS_IDENTIFIED = "pass-identified"  # forward with the session's identity headers
-    SIGN_IN = "sign-in"  # there is no usable session: see `navigation` for the form of the answer
-    REFRESH = "refresh"  # refresh first, then decide again
-    FORBIDDEN = "forbidden"  # signing in again would not help (403)
-    UNAVAILABLE = "unavailable"  # the provider is down and the session's identity is too old (503, session kept)
+    ALLOW = "allow"
+    """Forward without identity."""
+    ALLOW_IDENTIFIED = "allow-identified"
+    """Forward with the session's identity headers."""
+    SIGN_IN = "sign-in"
+    """There is no usable session: `navigation` says in which form to say so."""
+    REFRESH = "refresh"
+    """Refresh the session first, then decide again."""
+    FORBIDDEN = "forbidden"
+    """Signing in again would not help (403)."""
+    UNAVAILABLE = "unavailable"
+    """The provider is down and what the session says is too old: 503 with Retry-After; the session is kept."""
 
 
 class SessionFacts(NamedTuple):
-    """What the gate must know of a session that is otherwise usable (not ended, not idle, not past its lifetime)."""
+    """What the gate must know of a session that has neither ended, nor idled out, nor passed its lifetime.
+
+    Times are seconds since the epoch. `refresh_at` None: it has no refresh token.
+    """
 
     groups: frozenset[str]
     access_expires_at: int
     refresh_at: int | None
+
+
+class Standing(Enum):
+    """How far a session can be relied on at this moment."""
+
+    NONE = auto()  # there is none, or its time is over and nothing can renew it
+    SOUND = auto()
+    DUE = auto()  # still sound, but a refresh is due
+    STALE = auto()  # its access token expired; only a refresh can make it sound
+    STRANDED = auto()  # stale, and the provider did not answer just now
 
 
 def decide(
@@ -34,24 +52,47 @@ def decide(
     can_refresh: bool = True,
     outage_grace: int = 0,
 ) -> Decision:
-    """`can_refresh=False`: a refresh was just tried and failed transiently; REFRESH is then never the answer."""
-    raise NotImplementedError
+    """What to do with a request that needs `requirement`, at second `now`.
+
+    `can_refresh=False` says that a refresh was just tried and failed transiently: REFRESH is then never the answer,
+    and the session serves until its access token expires plus `outage_grace` seconds.
+    """
+    standing = _standing(session, now, can_refresh=can_refresh, outage_grace=outage_grace)
+    decision = _TABLE[requirement.allow][standing]
+    if decision is Decision.ALLOW_IDENTIFIED and session is not None and not requirement.admits(session.groups):
+        return Decision.FORBIDDEN
+    return decision
 
 
-class Navigation(Enum):
-    """What kind of request asks for something that needs sign-in."""
+# A rule for anyone never waits for a provider while the identity is sound. Where groups decide, a due refresh comes
+# first, so that a group that was taken away, or given, counts from then on (D16).
+_TABLE = {
+    Allow.ANYONE: {
+        Standing.NONE: Decision.ALLOW,
+        Standing.SOUND: Decision.ALLOW_IDENTIFIED,
+        Standing.DUE: Decision.ALLOW_IDENTIFIED,
+        Standing.STALE: Decision.REFRESH,
+        Standing.STRANDED: Decision.ALLOW,
+    },
+    Allow.SIGNED_IN: {
+        Standing.NONE: Decision.SIGN_IN,
+        Standing.SOUND: Decision.ALLOW_IDENTIFIED,
+        Standing.DUE: Decision.REFRESH,
+        Standing.STALE: Decision.REFRESH,
+        Standing.STRANDED: Decision.UNAVAILABLE,
+    },
+    Allow.NOBODY: dict.fromkeys(Standing, Decision.FORBIDDEN),
+}
 
-    REDIRECT = "redirect"
-    FRAME = "frame"
-    PREFETCH = "prefetch"
-    POST_PAGE = "post-page"
-    API = "api"
 
-
-def navigation(method: str, headers: HeaderList) -> Navigation:
-    raise NotImplementedError
-
-
-def is_preflight(method: str, headers: HeaderList) -> bool:
-    """Q4: only OPTIONS with Origin and Access-Control-Request-Method is a preflight."""
-    raise NotImplementedError
+def _standing(session: SessionFacts | None, now: int, *, can_refresh: bool, outage_grace: int) -> Standing:
+    if session is None:
+        return Standing.NONE
+    _, access_expires_at, refresh_at = session
+    # RFC 7519 §4.1.4: not accepted on or after the expiration time.
+    expired = now >= access_expires_at
+    if refresh_at is None:
+        return Standing.NONE if expired else Standing.SOUND
+    if can_refresh:
+        return Standing.STALE if expired else Standing.DUE if now >= refresh_at else Standing.SOUND
+    return Standing.STRANDED if now >= access_expires_at + outage_grace else Standing.SOUND

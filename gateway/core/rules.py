@@ -1,11 +1,26 @@
-"""Compile the operator's access rules, and say what a request needs."""
+"""Compile the operator's access rules, and say what a request needs.
 
+The first rule that matches decides; what no rule matches is denied. Only method and path are looked at: query,
+headers and user agent never open anything (O8, O10, A14). Where a path has several readings, each is judged and the
+strictest answer wins, so a public rule is never a way round a protected one.
+"""
+
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from gateway.core.globs import compile_glob
+from gateway.core.paths import readings
+
+_MEMO_ENTRIES = 4096
+_MEMO_PATH_BYTES = 512
+"""Together they bound the memo to about 3 MiB, whatever paths strangers ask for."""
+
 
 class Allow(Enum):
+    """Whom a rule lets in."""
+
     ANYONE = "anyone"
     SIGNED_IN = "signed-in"
     NOBODY = "nobody"
@@ -13,33 +28,129 @@ class Allow(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
+    """One line of `access:`. Raises ValueError for a rule that says two things.
+
+    `path` is a glob (see `globs`); `methods` None means every one, and GET includes HEAD; `groups` are alternatives.
+    """
+
     path: str
     methods: frozenset[str] | None = None
     allow: Allow = Allow.SIGNED_IN
     groups: frozenset[str] = frozenset()
     name: str = ""
 
+    def __post_init__(self) -> None:
+        problem = next((text for wrong, text in self._problems() if wrong), None)
+        if problem is not None:
+            raise ValueError(f"rule {self.label}: {problem}")
+
+    def _problems(self) -> tuple[tuple[bool, str], ...]:
+        return (
+            # An empty name would match the empty group of a sloppy directory (#3365).
+            ("" in self.groups, "a group has a name"),
+            (bool(self.groups) and self.allow is not Allow.SIGNED_IN, f"groups and `{self.allow.value}` contradict"),
+            (self.methods is not None and not self.methods, "an empty list of methods matches nothing"),
+            (self.methods == frozenset({"HEAD"}), "HEAD is judged as GET: name GET"),
+            (any(method != method.upper() for method in self.methods or ()), "methods are written in capitals"),
+        )
+
+    @property
+    def label(self) -> str:
+        """The rule's name in logs: the operator's, or its path."""
+        return self.name or self.path
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """What a request needs. `groups`: of EACH set at least one (readings of a path may fall under several rules)."""
+    """What a request needs.
+
+    `groups`: at least one of EACH set, since the readings of a path may fall under several rules.
+    """
 
     rule: str
     allow: Allow
     groups: tuple[frozenset[str], ...] = ()
 
     def admits(self, groups: frozenset[str]) -> bool:
-        raise NotImplementedError
+        """Whether somebody signed in, with these groups, fulfils the requirement."""
+        return self.allow is not Allow.NOBODY and not any(one_of.isdisjoint(groups) for one_of in self.groups)
+
+    @property
+    def strictness(self) -> int:
+        """Orders requirements: the larger, the fewer get in."""
+        return _STRICTNESS[self.allow, bool(self.groups)]
+
+
+_STRICTNESS = {
+    (Allow.ANYONE, False): 0,
+    (Allow.SIGNED_IN, False): 1,
+    (Allow.SIGNED_IN, True): 2,
+    (Allow.NOBODY, False): 3,
+}
+
+NO_RULE = Requirement(rule="(no rule)", allow=Allow.NOBODY)
+"""Nothing matched: denied, also when the list of rules is empty."""
 
 
 class AccessRules:
+    """Rules ready to judge; remembers, within bounds, what it said."""
+
     def __init__(self, rules: Iterable[Rule]) -> None:
-        raise NotImplementedError
+        self._rules = [_Compiled(rule) for rule in rules]
+        self._memo: dict[tuple[str, bytes], Requirement] = {}
 
     def judge(self, method: str, raw_path: bytes) -> Requirement:
-        raise NotImplementedError
+        """What this request needs. `raw_path` is the path as received, without the query. Raises BadPath."""
+        key = (method, raw_path)
+        known = self._memo.get(key)
+        return self._first_time(key) if known is None else known
+
+    def _first_time(self, key: tuple[str, bytes]) -> Requirement:
+        method, raw_path = key
+        # A HEAD answer tells as much about a resource as its GET (RFC 9110 §9.3.2).
+        asked = "GET" if method.upper() == "HEAD" else method.upper()
+        requirement = strictest([self._first_match(asked, reading) for reading in readings(raw_path)])
+        if len(raw_path) + len(method) <= _MEMO_PATH_BYTES:
+            if len(self._memo) >= _MEMO_ENTRIES:
+                self._memo.clear()
+            self._memo[key] = requirement
+        return requirement
+
+    def _first_match(self, method: str, path: str) -> Requirement:
+        return next((rule.requirement for rule in self._rules if rule.matches(method, path)), NO_RULE)
+
+
+class _Compiled:
+    """A rule with its expression, and the requirement that it stands for."""
+
+    __slots__ = ("_methods", "_pattern", "requirement")
+
+    def __init__(self, rule: Rule) -> None:
+        self._methods = rule.methods
+        self._pattern = _compiled(rule)
+        groups = (rule.groups,) if rule.groups else ()
+        self.requirement = Requirement(rule=rule.label, allow=rule.allow, groups=groups)
+
+    def matches(self, method: str, path: str) -> bool:
+        return (self._methods is None or method in self._methods) and self._pattern.fullmatch(path) is not None
+
+
+def _compiled(rule: Rule) -> re.Pattern[str]:
+    try:
+        return compile_glob(rule.path)
+    except ValueError as error:
+        raise ValueError(f"rule {rule.label}: {error}") from error
 
 
 def compile_rules(rules: Iterable[Rule]) -> AccessRules:
-    """ValueError names the rule that cannot be used."""
+    """The rules in the operator's order. Raises ValueError that names the rule which cannot be used."""
     return AccessRules(rules)
+
+
+def strictest(requirements: list[Requirement]) -> Requirement:
+    """One requirement that holds only where all of them hold (there is at least one)."""
+    hardest = max(requirements, key=lambda requirement: requirement.strictness)
+    groups = tuple(dict.fromkeys(one_of for requirement in requirements for one_of in requirement.groups))
+    if hardest.allow is not Allow.SIGNED_IN or groups == hardest.groups:
+        return hardest
+    return Requirement(rule=hardest.rule, allow=hardest.allow, groups=groups)
