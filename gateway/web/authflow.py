@@ -22,7 +22,7 @@ from gateway.core.flow import (
     pack_flow,
     unpack_flow,
 )
-from gateway.core.gate import Navigation, navigation
+from gateway.core.navigation import Navigation, navigation
 from gateway.core.oidc import CallbackCode, CallbackError, pkce_challenge, read_callback
 from gateway.core.returnto import ReturnTargets
 from gateway.core.seal import KeyRing

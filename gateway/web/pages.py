@@ -83,12 +83,13 @@ def sign_in_outside_frame(login: str) -> str:
     )
 
 
-def forbidden(home: str, logout: str) -> str:
-    """Signed in, but the rules say no."""
+def forbidden(home: str, logout: str | None) -> str:
+    """The rules say no. `logout` None: nobody is signed in."""
+    sentence = "You are signed in, but your account has no access to it." if logout else "It is not open to anyone."
     return page(
         "You cannot open this page",
-        "You are signed in, but your account has no access to it.",
-        actions=link(home, "Go to the start page") + link(logout, "Sign out", quiet=True),
+        sentence,
+        actions=link(home, "Go to the start page") + (link(logout, "Sign out", quiet=True) if logout else ""),
         fine="If you think that you should have access, ask whoever runs this service.",
     )
 

@@ -8,7 +8,7 @@ from itsdangerous import BadSignature, Signer
 from starlette.responses import Response
 
 from gateway.core.asgi import HeaderList, Receive, Scope
-from gateway.core.gate import Navigation, navigation
+from gateway.core.navigation import Navigation, navigation
 from gateway.core.seal import KeyRing
 from gateway.provider.client import Provider
 from gateway.sessions.service import Sessions

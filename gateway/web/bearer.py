@@ -1,0 +1,76 @@
+"""Recognise programs by the access token that they bring."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, Protocol
+
+from gateway.core.asgi import HeaderList
+from gateway.core.session import Session, TokenSet
+from gateway.errors import BadToken
+from gateway.sessions.service import Live
+
+_CACHE: Final = 1024
+_LONGEST: Final = 8 * 1024
+"""Characters of a header that is looked at: Cognito's tokens have about 1,100."""
+
+
+class Verifier(Protocol):
+    """Who can tell whether an access token is genuine; the provider is one."""
+
+    async def verify_bearer(self, token: str, now: int, client_ids: Collection[str]) -> Mapping[str, Any]: ...
+
+
+def bearer_token(headers: HeaderList) -> str | None:
+    """The one Bearer token of the request (RFC 6750 §2.1), or None. Two Authorization lines are none (A17)."""
+    lines = [value for name, value in headers if name == b"authorization"]
+    if len(lines) != 1 or len(lines[0]) > _LONGEST:
+        return None
+    scheme, _, token = lines[0].partition(b" ")
+    if scheme.lower() != b"bearer" or not token or b" " in token.strip():
+        return None
+    return token.strip().decode("latin-1")
+
+
+class Bearers:
+    """Opens access tokens into the same form as sessions. Each token is verified once, then kept until it expires."""
+
+    def __init__(
+        self,
+        verifier: Verifier,
+        *,
+        client_ids: frozenset[str],
+        open_live: Callable[[Session], Live],
+    ) -> None:
+        self._verifier = verifier
+        self._client_ids = client_ids
+        self._open_live = open_live
+        self._known: OrderedDict[str, Live] = OrderedDict()
+
+    async def recognise(self, token: str, now: int) -> Live:
+        """Raises BadToken, TokenExpired, ProviderUnavailable (no keys to verify with yet)."""
+        live = self._known.get(token)
+        if live is not None and now < live.session.access_expires_at:
+            self._known.move_to_end(token)
+            return live
+        claims = await self._verifier.verify_bearer(token, now, self._client_ids)
+        live = self._open_live(_as_session(token, claims))
+        self._known[token] = live
+        if len(self._known) > _CACHE:
+            self._known.popitem(last=False)
+        return live
+
+
+def _as_session(token: str, claims: Mapping[str, Any]) -> Session:
+    expires_at = int(claims["exp"])
+    if "sub" not in claims:
+        raise BadToken("no sub")
+    return Session(
+        id="bearer",
+        version=1,
+        created_at=int(claims.get("iat", 0)),
+        expires_at=expires_at,
+        access_expires_at=expires_at,
+        refresh_at=None,
+        claims=claims,
+        tokens=TokenSet(id_token=None, access_token=token, refresh_token=None),
+    )

@@ -1,0 +1,94 @@
+"""How the gateway says no: in the form that the one who asks can read."""
+
+from typing import Final
+
+from starlette.responses import Response
+
+from gateway.core.asgi import Scope
+from gateway.core.navigation import Navigation, navigation
+from gateway.errors import GatewayError, UpstreamBusy
+from gateway.web import pages
+from gateway.web.answers import framed, html, plain, problem
+from gateway.web.authflow import AuthFlow, FlowPaths
+
+
+class Refusals:
+    """Builds every refusal: a page for people, JSON for programs."""
+
+    def __init__(self, paths: FlowPaths) -> None:
+        self._paths = paths
+
+    async def sign_in(self, scope: Scope, flow: AuthFlow, now: int, *, bad_token: bool) -> Response:
+        """For a visitor without a session: only a top-level navigation is redirected."""
+        headers = scope["headers"]
+        kind = _kind(scope)
+        if kind is Navigation.REDIRECT and not bad_token:
+            return await flow.begin(headers, requested(scope), now)
+        if kind is Navigation.PREFETCH:
+            return plain(401, "Sign-in does not begin by itself.\n")
+        if kind is Navigation.FRAME:
+            return framed(401, pages.sign_in_outside_frame(self._paths.login_to(requested(scope))))
+        if kind is Navigation.POST_PAGE:
+            return html(401, pages.sign_in_needed(self._paths.login_to("/")))
+        return self._unauthorized(bad_token=bad_token)
+
+    def _unauthorized(self, *, bad_token: bool) -> Response:
+        # RFC 6750 §3.1. The login address never returns to an API address: a browser would end on bare JSON.
+        challenge = 'Bearer error="invalid_token"' if bad_token else "Bearer"
+        login = self._paths.public_url + self._paths.login
+        response = problem(401, "unauthorized", "Sign-in is required.", login_url=login)
+        response.headers["www-authenticate"] = challenge
+        return response
+
+    def forbidden(self, scope: Scope, *, signed_in: bool) -> Response:
+        """The rules say no, and signing in again would not change it."""
+        if _kind(scope) is Navigation.API:
+            return problem(403, "forbidden", "You have no access to this.")
+        return html(403, pages.forbidden("/", self._paths.logout if signed_in else None))
+
+    def unavailable(self, scope: Scope) -> Response:
+        """The provider is down, and what the session says is too old to serve."""
+        sentence = "The sign-in service cannot confirm your session right now. You are still signed in."
+        return _with_retry(self._say(scope, 503, "unavailable", "Please wait a moment", sentence), "5")
+
+    def error(self, error: GatewayError, scope: Scope) -> Response:
+        """Something failed before the answer began. Only the error's public sentence is shown."""
+        title = "This address cannot be used" if error.status == 400 else "That did not work"
+        response = self._say(scope, error.status, _NAMES.get(error.status, "error"), title, error.public)
+        if error.status != 503:
+            return response
+        return _with_retry(response, str(error.retry_after) if isinstance(error, UpstreamBusy) else "5")
+
+    def _say(self, scope: Scope, status: int, name: str, title: str, sentence: str) -> Response:
+        if _kind(scope) is Navigation.API:
+            return problem(status, name, sentence)
+        if status < 500:
+            return html(status, pages.page(title, sentence))
+        retry = requested(scope) if scope.get("method") in ("GET", "HEAD") else None
+        return html(status, pages.unavailable(title, sentence, retry))
+
+
+_NAMES: Final = {
+    400: "bad_request",
+    502: "bad_gateway",
+    503: "unavailable",
+    504: "gateway_timeout",
+}
+
+
+def requested(scope: Scope) -> str:
+    """The path and query that were asked for, as they came."""
+    raw_path = scope.get("raw_path") or scope["path"].encode()
+    query = scope.get("query_string", b"")
+    return bytes(raw_path + b"?" + query if query else raw_path).decode("latin-1")
+
+
+def _kind(scope: Scope) -> Navigation:
+    if scope["type"] == "websocket":
+        return Navigation.API
+    return navigation(scope["method"], scope["headers"])
+
+
+def _with_retry(response: Response, seconds: str) -> Response:
+    response.headers["retry-after"] = seconds
+    return response
