@@ -2,23 +2,48 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 import httpx
 
+from gateway.core import oidc
+from gateway.core.exchange import (
+    UNSAID_EXPIRES_IN,
+    Answer,
+    Call,
+    Client,
+    TokenAnswer,
+    code_call,
+    read_tokens,
+    read_userinfo,
+    refresh_call,
+    revoke_call,
+    userinfo_call,
+)
 from gateway.core.session import TokenSet
+from gateway.core.tokens import Expected, expires_at, key_id, verify_access_token, verify_id_token
+from gateway.errors import BadToken, ProviderError
+from gateway.provider.backchannel import carry
+from gateway.provider.discovery import Discovery
+from gateway.provider.keys import Keys
 from gateway.provider.options import ProviderOptions
 
 __all__ = ["Provider", "ProviderOptions", "Tokens"]
+
+REVOKE_SECONDS = 2
+# Seconds between attempts at start. Each second at first, so that a provider that starts with us is found at once.
+WARM_DELAYS = (1, 1, 1, 1, 1, 2, 3, 5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
     """What the token endpoint gave, verified.
 
-    `claims` are the ID token's, None when a refresh brought no ID token. `access_expires_at` is in seconds since the epoch.
-    After a refresh `token_set.refresh_token` is the new one, or the one that was used when the provider does not rotate.
+    `claims` are the ID token's, None when a refresh brought no ID token. `access_expires_at` is in seconds since the
+    epoch. After a refresh, `token_set.refresh_token` is the new one, or the one sent when the provider does not rotate.
     """
 
     claims: Mapping[str, Any] | None
@@ -37,42 +62,145 @@ class Provider:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.options = options
+        self._http = http
+        self._sleep = sleep
+        self._discovery = Discovery(options, http, clock)
+        self._keys = Keys(lambda: self._discovery.needed("jwks_uri"), http, clock)
 
     @property
     def ready(self) -> bool:
-        """Whether everything needed for a sign-in is known."""
-        raise NotImplementedError
+        """Whether everything that a sign-in needs is known: endpoints and keys."""
+        return self._discovery.ready and self._keys.ready
+
+    async def warm(self) -> None:
+        """Fetch discovery and keys, again and again until both are there. Never raises."""
+        for delay in chain(WARM_DELAYS, repeat(WARM_DELAYS[-1])):
+            await self._discovery.fetch()
+            if self._discovery.ready:
+                await self._keys.fetch()
+            if self.ready:
+                return
+            await self._sleep(delay)
 
     async def authorize_url(
         self, *, redirect_uri: str, state: str, nonce: str, code_challenge: str, extra: Mapping[str, str] | None = None
     ) -> str:
-        """Where to send a browser to sign in. Raises ProviderUnavailable."""
-        raise NotImplementedError
+        """Where to send a browser to sign in. Raises ProviderUnavailable.
+
+        `extra` adds parameters of this one sign-in (`login_hint`, `identity_provider`…). It overrides neither ours nor
+        the operator's.
+        """
+        ours = {
+            "response_type": "code",
+            "client_id": self.options.client_id,
+            "redirect_uri": redirect_uri,
+            "scope": " ".join(self.options.scopes),
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": code_challenge,
+            "code_challenge_method": "S256",
+        }
+        endpoint = await self._discovery.needed("authorization_endpoint")
+        return oidc.authorize_url(endpoint, ours, self.options.extra_authorize_params, extra or {})
 
     async def exchange(self, *, code: str, redirect_uri: str, code_verifier: str, nonce: str, now: int) -> Tokens:
         """Redeem a code. Raises ProviderRefused (final), ProviderUnavailable (transient), BadToken."""
-        raise NotImplementedError
+        url, client = await self._token_endpoint()
+        await self._keys.some()  # a code is spent once: not before its tokens can be verified
+        call = code_call(url, client, code=code, redirect_uri=redirect_uri, code_verifier=code_verifier)
+        answer = read_tokens(await self._ask(call))
+        if answer.id_token is None:
+            raise BadToken("no ID token in the answer to a code")
+        return await self._accept(answer, nonce=nonce, now=now)
 
     async def refresh(self, refresh_token: str, now: int) -> Tokens:
         """New tokens for a refresh token. Raises as `exchange` does."""
-        raise NotImplementedError
+        url, client = await self._token_endpoint()
+        await self._keys.some()  # so is a refresh token where the provider rotates
+        answer = read_tokens(await self._ask(refresh_call(url, client, refresh_token)))
+        # OpenID Connect Core §12.2: a refreshed ID token should have no nonce, and we no longer know ours.
+        return await self._accept(answer, nonce=None, now=now, used=refresh_token)
 
     async def userinfo(self, access_token: str, sub: str) -> Mapping[str, Any]:
         """The user's claims from the provider. Raises as `exchange` does; BadToken when they are another user's."""
-        raise NotImplementedError
+        url = await self._discovery.needed("userinfo_endpoint")
+        return read_userinfo(await self._ask(userinfo_call(url, access_token)), sub)
 
     async def revoke(self, refresh_token: str) -> None:
         """Revoke a refresh token, best effort, within 2 s. Never raises."""
-        raise NotImplementedError
+        with suppress(ProviderError, TimeoutError):
+            async with asyncio.timeout(REVOKE_SECONDS):
+                url = await self._discovery.needed("revocation_endpoint")
+                _, client = await self._token_endpoint()
+                await self._ask(revoke_call(url, client, refresh_token))
 
     async def verify_bearer(self, token: str, now: int, client_ids: Collection[str]) -> Mapping[str, Any]:
-        """The claims of an API caller's access token. Raises BadToken, TokenExpired, ProviderUnavailable (no keys yet)."""
-        raise NotImplementedError
+        """The claims of an API caller's access token, verified each time: no verdict is remembered.
+
+        Raises BadToken, TokenExpired, or ProviderUnavailable when the keys cannot be had.
+        """
+        keys = await self._keys.having(key_id(token))
+        return verify_access_token(token, keys, self._expected(client_ids), now=now)
 
     async def sign_out_url(self, *, return_uri: str, id_token: str | None = None) -> str | None:
         """Where to send a browser to end the provider's session; None where there is no such place. Never raises."""
-        raise NotImplementedError
+        if self.options.logout_style == "none":
+            return None
+        with suppress(ProviderError):
+            return oidc.sign_out_url(
+                self.options.logout_style,
+                await self._discovery.endpoint("end_session_endpoint"),
+                client_id=self.options.client_id,
+                return_uri=return_uri,
+                id_token=id_token,
+            )
+        return None
 
-    async def warm(self) -> None:
-        """Fetch discovery and keys, again and again until both are there. Never raises."""
-        raise NotImplementedError
+    async def _accept(self, answer: TokenAnswer, *, nonce: str | None, now: int, used: str | None = None) -> Tokens:
+        claims = await self._id_claims(answer, nonce, now)
+        return Tokens(
+            claims=claims,
+            token_set=TokenSet(
+                id_token=answer.id_token,
+                access_token=answer.access_token,
+                refresh_token=answer.refresh_token or used,
+            ),
+            access_expires_at=await self._access_expires_at(answer, claims, now),
+        )
+
+    async def _id_claims(self, answer: TokenAnswer, nonce: str | None, now: int) -> dict[str, Any] | None:
+        if answer.id_token is None:
+            return None
+        keys = await self._keys.having(key_id(answer.id_token))
+        expected = self._expected([self.options.client_id])
+        return verify_id_token(answer.id_token, keys, expected, now=now, nonce=nonce, access_token=answer.access_token)
+
+    async def _access_expires_at(self, answer: TokenAnswer, claims: Mapping[str, Any] | None, now: int) -> int:
+        """When the access token is over. Cognito's is read, and must be of the same user; others' are opaque to us."""
+        if self.options.token_use_required:
+            access = await self.verify_bearer(answer.access_token, now, [self.options.client_id])
+            if claims is not None and access["sub"] != claims["sub"]:
+                raise BadToken("the access token is of another user than the ID token")
+            return expires_at(access)
+        if answer.expires_in is not None:
+            return now + answer.expires_in
+        return expires_at(claims) if claims is not None else now + UNSAID_EXPIRES_IN
+
+    def _expected(self, client_ids: Collection[str]) -> Expected:
+        return Expected(
+            issuer=self.options.issuer,
+            client_ids=frozenset(client_ids),
+            leeway=self.options.leeway,
+            token_use_required=self.options.token_use_required,
+        )
+
+    async def _token_endpoint(self) -> tuple[str, Client]:
+        client = Client(
+            client_id=self.options.client_id,
+            client_secret=self.options.client_secret,
+            authentication=await self._discovery.authentication(),
+        )
+        return await self._discovery.needed("token_endpoint"), client
+
+    async def _ask(self, call: Call) -> Answer:
+        return await carry(self._http, call)

@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-from gateway.core.oidc import RESERVED_PARAMETERS
+from gateway.core.exchange import ClientAuthentication
+from gateway.core.oidc import RESERVED_PARAMETERS, LogoutStyle
 from gateway.core.secret import Secret
-
-LogoutStyle = Literal["cognito", "oidc", "none"]
-ClientAuthentication = Literal["basic", "basic-raw", "post"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,9 +13,9 @@ class ProviderOptions:
     """One provider and our registration there. An endpoint that is None comes from the provider's discovery document.
 
     `issuer` is compared character by character with the tokens' `iss`. `client_secret` None makes a public client.
-    `client_authentication` None chooses by discovery (RFC 8414 §2: Basic where it says nothing); "basic-raw" leaves out the
-    form encoding of RFC 6749 §2.3.1, as Amazon documents it. `leeway` is in seconds, for `exp` alone.
-    `token_use_required` makes both tokens JWTs whose `token_use` is checked (Cognito).
+    `client_authentication` None chooses by discovery (RFC 8414 §2: Basic where it says nothing); "basic-raw" leaves out
+    the form encoding of RFC 6749 §2.3.1, as Amazon documents it. `leeway` is in seconds, for `exp` alone.
+    `token_use_required`: both tokens are JWTs whose `token_use` is checked, and their `sub` must agree (Cognito).
 
     Raises ValueError for settings that can never sign anybody in.
     """
