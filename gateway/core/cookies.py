@@ -55,7 +55,7 @@ def write(spec: CookieSpec, value: str, max_age: int | None) -> bytes:
 
 
 def expire(spec: CookieSpec) -> bytes:
-    """The Set-Cookie value that removes the cookie: same Path and Domain, and Secure, which its prefix asks for (C10)."""
+    """The Set-Cookie value that removes the cookie: same Path and Domain; Secure, for prefixes ask for it (C10)."""
     return _expire(spec, spec.name)
 
 

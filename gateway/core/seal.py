@@ -1,10 +1,10 @@
 """Seal small values with a ring of keys, each use under a label of its own.
 
 A sealed value is base64url without padding of `key id (4) · nonce (12) · ciphertext and tag`. The cipher is
-AES-256-GCM-SIV (RFC 8452): should a nonce repeat by chance, that reveals only whether two values are equal, however many
-values strangers make us seal (every visitor gets a `state`). Keys come from HKDF-SHA256 (RFC 5869) with a versioned
-label per use. The associated data binds the key id, the purpose and the context. docs/session-format.md publishes the
-format, tests/vectors its examples.
+AES-256-GCM-SIV (RFC 8452): should a nonce repeat by chance, that reveals only whether two values are equal, however
+many values strangers make us seal (every visitor gets a `state`). Keys come from HKDF-SHA256 (RFC 5869) with a
+versioned label per use. The associated data binds the key id, the purpose and the context. docs/session-format.md
+publishes the format, tests/vectors its examples.
 """
 
 import base64

@@ -1,66 +1,41 @@
-"""The one stateful service: open sessions, refresh each once, save and end them."""
+"""The one stateful service: recognise sessions, refresh each once, save and end them."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from contextlib import suppress
+from dataclasses import replace
+from secrets import SystemRandom
+from typing import Any
 
+from gateway.core import cookies
 from gateway.core.asgi import HeaderList
 from gateway.core.seal import Box
 from gateway.core.session import Session, TokenSet
+from gateway.errors import BadData, BadToken, ProviderError, ProviderRefused, ProviderUnavailable
+from gateway.sessions.ended import EVERY_VERSION, EndedSessions
+from gateway.sessions.flights import Flights
+from gateway.sessions.idle import IdleClock
+from gateway.sessions.live import Live, LiveCache
+from gateway.sessions.newest import NewestVersions
+from gateway.sessions.outcomes import Ended, FreshTokens, Refreshed, Started, TokenSource
 from gateway.sessions.policy import SessionPolicy
+from gateway.sessions.versions import first_version, next_version
 from gateway.stores.base import SessionStore
 
+__all__ = ["Ended", "FreshTokens", "Live", "Refreshed", "SessionPolicy", "Sessions", "Started", "TokenSource"]
 
-class FreshTokens(Protocol):
-    """What a refresh brings; the provider's `Tokens` is one."""
+REVOKE_SECONDS = 2.0
+"""How long a sign-out waits for the provider."""
 
-    @property
-    def claims(self) -> Mapping[str, Any] | None: ...
-    @property
-    def token_set(self) -> TokenSet: ...
-    @property
-    def access_expires_at(self) -> int: ...
+RETRY_SECONDS = 1
+"""How long a session's failed refresh is not tried again: recovery is probed every second, not by every request."""
 
-
-class TokenSource(Protocol):
-    """Where tokens come from; the provider is one."""
-
-    async def refresh(self, refresh_token: str, now: int) -> FreshTokens: ...
-    async def revoke(self, refresh_token: str) -> None: ...
-
-
-@dataclass(slots=True, eq=False)
-class Live:
-    """A session that was opened, with what is ready-made for the hot path: its identity header lines, its groups."""
-
-    session: Session
-    block: HeaderList
-    groups: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A new session, and the Set-Cookie values that bring it to the browser."""
-
-    session: Session
-    set_cookies: list[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Refreshed:
-    """The session's next version, and the Set-Cookie values that bring it to the browser."""
-
-    live: Live
-    set_cookies: list[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The provider will not continue this session."""
+_SPACE_OR_SEMICOLON = b" ;"
+_RANDOM = SystemRandom()
 
 
 class Sessions:
-    """Recognise, start, refresh and end sessions."""
+    """Recognise, start, refresh and end sessions. One for each gateway, used from one event loop."""
 
     def __init__(
         self,
@@ -69,28 +44,200 @@ class Sessions:
         tokens: TokenSource,
         policy: SessionPolicy,
         render: Callable[[Session], HeaderList],
-        idle_box: Box | None = None,
+        idle_box: Box,
+        jitter: Callable[[], float] = _RANDOM.random,
     ) -> None:
-        raise NotImplementedError
+        """`render` makes a session's identity header lines; `idle_box` seals idle cookies (purpose `idle.PURPOSE`)."""
+        self._store = store
+        self._tokens = tokens
+        self._policy = policy
+        self._render = render
+        self._idle = (
+            None if policy.idle_timeout is None else IdleClock(policy.idle_cookie, idle_box, policy.idle_timeout)
+        )
+        self._jitter = jitter
+        self._needle = policy.cookie.name.encode("latin-1") + b"="
+        self._cache = LiveCache(policy.cache_bytes)
+        self._ended = EndedSessions()
+        self._newest = NewestVersions()
+        self._flights: Flights[Refreshed | Ended] = Flights()
 
-    def recognise(self, cookies: Sequence[bytes], now: int) -> Live | None:
-        """The usable session that the Cookie header lines carry, or None."""
-        raise NotImplementedError
+    def recognise(self, headers: Sequence[bytes], now: int) -> Live | None:
+        """The usable session that the Cookie header lines carry, or None: then nobody is signed in, whatever the cause.
+
+        The hot path: the cookie's bytes are cut out of the header and looked up. Everything unusual takes the long way.
+        """
+        for header in headers:
+            start = header.find(self._needle)
+            if start < 0:
+                continue
+            if start and header[start - 1] not in _SPACE_OR_SEMICOLON:
+                break  # the end of a longer name
+            start += len(self._needle)
+            end = header.find(b";", start)
+            live = self._cache.get(header[start:] if end < 0 else header[start:end])
+            if live is not None and self._usable(live, headers, now):
+                return live
+            break
+        return self._open(headers, now)
 
     async def start(
         self, claims: Mapping[str, Any], tokens: TokenSet, access_expires_at: int, now: int, present: Collection[str]
     ) -> Started:
-        """A new session after sign-in; `present` are the names of the cookies that the request brought."""
-        raise NotImplementedError
+        """A new session after sign-in; `present` are the names of the cookies that the request brought.
+
+        Raises BadToken when the tokens are not one subject's, BadData when the session is too large, StoreUnavailable.
+        """
+        session = first_version(self._policy, claims, tokens, access_expires_at, now, self._jitter())
+        live, set_cookies = await self._keep(session, now, present)
+        if self._idle is not None:
+            set_cookies.append(self._idle.write(session.id, now, session.expires_at - now))
+        return Started(live.session, set_cookies)
 
     async def refresh(self, live: Live, now: int) -> Refreshed | Ended:
-        """The session with fresh tokens. Raises ProviderUnavailable: the session is then unchanged."""
-        raise NotImplementedError
+        """The session with fresh tokens; one call to the provider for any number of callers (G2).
 
-    async def end(self, cookies: Sequence[bytes], now: int) -> list[bytes]:
-        """End the session(s) that the cookies carry; the Set-Cookie values that remove them."""
-        raise NotImplementedError
+        A version that was refreshed a moment ago gives what that brought. Raises ProviderUnavailable: the session is
+        then unchanged, and good until its access token's end.
+        """
+        session = live.session
+        if self._ended.has(session.id, session.version):
+            return Ended()
+        made = self._newest.after(session.id, session.version, now)
+        if made is not None:
+            return made
+        if now < live.retry_at:
+            raise ProviderUnavailable("the last refresh failed a moment ago")
+        return await self._flights.share(f"{session.id}.{session.version}", lambda: self._renew(live, now))
+
+    async def end(self, headers: Sequence[bytes], now: int) -> list[bytes]:
+        """End the session(s) that the cookies carry, here and at the provider; the Set-Cookie values that remove them.
+
+        Raises StoreUnavailable.
+        """
+        opened = [await self._store.load(value, now) for value in cookies.join(headers, self._policy.cookie.name)]
+        for session in {session.id: session for session in opened if session is not None}.values():
+            await self._end(session, now)
+        return self.expire(headers)
+
+    def expire(self, headers: Sequence[bytes]) -> list[bytes]:
+        """The Set-Cookie values that remove every session cookie, part and idle cookie present (O14). Ends nothing."""
+        specs = (self._policy.cookie, self._policy.idle_cookie)
+        return [
+            cookies.expire(replace(spec, name=name)) for spec in specs for name in cookies.family(headers, spec.name)
+        ]
 
     def touch(self, live: Live, now: int) -> bytes | None:
-        """The Set-Cookie value that renews the idle cookie, when it is time to."""
-        raise NotImplementedError
+        """The Set-Cookie value that renews the idle cookie, when it is time to: not on every request."""
+        if self._idle is None or now - live.marked < self._idle.renew_after:
+            return None
+        live.marked = now
+        return self._idle.write(live.session.id, now, live.session.expires_at - now)
+
+    async def close(self) -> None:
+        """Wait for refreshes under way: the provider may have rotated a token already."""
+        await self._flights.wait()
+
+    def _open(self, headers: Sequence[bytes], now: int) -> Live | None:
+        """The long way: every value that may be a session; the first that opens and is usable counts."""
+        for value in cookies.join(headers, self._policy.cookie.name):
+            live = self._cache.get(value.encode("latin-1"))
+            fresh = self._peek(value) if live is None else None
+            found = live or fresh
+            if found is not None and self._usable(found, headers, now):
+                if fresh is not None:
+                    self._cache.put(value.encode("latin-1"), fresh)
+                return found
+        return None
+
+    def _peek(self, value: str) -> Live | None:
+        try:
+            return self._live(self._store.peek(value), value)
+        except BadData:
+            return None
+
+    def _live(self, session: Session, value: str) -> Live:
+        """Seen and marked at its start: the sign-in wrote an idle cookie, and only that can tell a later time."""
+        block, groups = self._render(session), frozenset(session.groups)
+        start = session.created_at
+        return Live(session=session, block=block, groups=groups, size=len(value), seen=start, marked=start)
+
+    def _usable(self, live: Live, headers: Sequence[bytes], now: int) -> bool:
+        session = live.session
+        if now >= session.expires_at or self._ended.has(session.id, session.version):
+            return False
+        if self._idle is not None and now - live.seen >= self._idle.timeout:
+            # Another replica may have seen the user since, and then has written it into the idle cookie.
+            live.marked = self._idle.seen(headers, session.id, now)
+            if now - live.marked >= self._idle.timeout:
+                return False
+        live.seen = now
+        return True
+
+    async def _keep(self, session: Session, now: int, present: Collection[str]) -> tuple[Live, list[bytes]]:
+        value = await self._store.save(session, now)
+        try:
+            lines = cookies.split(self._policy.cookie, value, session.expires_at - now, present)
+        except ValueError:
+            raise BadData("the session is too large for cookies") from None
+        live = self._live(session, value)
+        live.seen = live.marked = now
+        self._cache.put(value.encode("latin-1"), live)
+        return live, lines
+
+    async def _renew(self, live: Live, now: int) -> Refreshed | Ended:
+        session = live.session
+        try:
+            fresh = await self._fresh_tokens(session, now)
+            renewed = None if fresh is None else next_version(self._policy, session, fresh, now, self._jitter())
+        except ProviderUnavailable:
+            live.retry_at = now + RETRY_SECONDS
+            raise
+        except BadToken:  # somebody else's tokens (C16): this session must not go on in any version
+            self._ended.add(session.id, EVERY_VERSION, session.expires_at, now)
+            return Ended()
+        if renewed is None:
+            return Ended()
+        if self._ended.has(session.id, session.version):  # signed out meanwhile: its fresh tokens must not live on
+            await self._revoke(renewed)
+            return Ended()
+        kept, lines = await self._keep(renewed, now, cookies.part_names(self._policy.cookie.name, live.size))
+        kept.marked = live.marked  # a refresh writes no idle cookie
+        made = Refreshed(kept, lines)
+        self._newest.put(made, now)
+        return made
+
+    async def _fresh_tokens(self, session: Session, now: int) -> FreshTokens | None:
+        """None when the provider will not go on with this session, or there is nothing to ask it with.
+
+        Only `invalid_grant` is about the session. Any other refusal (`invalid_client`: the operator's secret is wrong)
+        and an answer that does not verify are the provider's trouble, and sign nobody out.
+        """
+        token = session.tokens.refresh_token
+        if token is None:
+            return None
+        try:
+            return await self._tokens.refresh(token, now)
+        except ProviderRefused as refusal:
+            if refusal.error != "invalid_grant":
+                raise ProviderUnavailable("the refresh was refused for another reason than the session") from refusal
+        except BadToken as error:
+            raise ProviderUnavailable("the refreshed tokens do not verify") from error
+        # Another replica may have refreshed in time: its later version of this session stays good here.
+        self._ended.add(session.id, session.version, session.expires_at, now)
+        return None
+
+    async def _end(self, session: Session, now: int) -> None:
+        newest = self._newest.after(session.id, 0, now)
+        self._newest.drop(session.id)
+        self._ended.add(session.id, EVERY_VERSION, session.expires_at, now)
+        await self._store.end(session, now)
+        await self._revoke(session if newest is None else newest.live.session)
+
+    async def _revoke(self, session: Session) -> None:
+        token = session.tokens.refresh_token
+        if token is None:
+            return
+        with suppress(TimeoutError, ProviderError):
+            async with asyncio.timeout(REVOKE_SECONDS):
+                await self._tokens.revoke(token)
