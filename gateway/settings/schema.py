@@ -35,12 +35,13 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 _TEMPLATE = re.compile(r"[^$\x00-\x1f\x7f]*(?:\$\{[A-Za-z0-9_:./-]{1,128}\}[^$\x00-\x1f\x7f]*)*")
 _NOT_OURS = frozenset(
     {
-        "connection", "content-encoding", "content-length", "content-type", "cookie", "expect", "host", "keep-alive",
-        "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding",
-        "upgrade",
+        "connection", "content-encoding", "content-length", "content-type", "cookie", "expect", "forwarded", "host",
+        "keep-alive", "proxy", "proxy-authenticate", "proxy-authorization", "proxy-connection", "set-cookie", "te",
+        "trailer", "transfer-encoding", "upgrade", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port",
+        "x-forwarded-proto",
     }
 )  # fmt: skip
-"""Headers that belong to the message or the connection: a claim in one of them would change what the request means."""
+"""Headers that belong to the message or the connection, or say where it came from: no claim may replace one."""
 
 DEFAULT_HEADERS: Mapping[str, str] = MappingProxyType(
     {"x-forwarded-user": "${sub}", "x-forwarded-email": "${email}", "x-forwarded-groups": "${groups}"}
