@@ -1,0 +1,103 @@
+"""Assemble the user pool: an ASGI application of its own, reached over OpenID Connect and by browsers only."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final, Self
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.core.asgi import Receive, Scope, Send
+from gateway.errors import GatewayError
+from gateway.pool import oauth
+from gateway.pool.backend import Backend
+from gateway.pool.desk import Desk
+from gateway.pool.hosted_plain import PlainPages
+from gateway.pool.hosted_reset import ResetPages
+from gateway.pool.hosted_signin import SignInPages
+from gateway.pool.hosted_signup import SignUpPages
+from gateway.pool.mail import Mail, Mailer
+from gateway.pool.records import PoolOptions
+from gateway.pool.rendering import Pages
+from gateway.pool.security_headers import SecurityHeaders
+
+_HTTP_WORDS: Final = {
+    404: ("Nothing here", "There is no page at this address."),
+    405: ("Not this way", "This page cannot be asked for in that way."),
+}
+_UNSAID: Final = ("Something went wrong", "The page could not be shown. Please go back and try again.")
+
+
+class Pool:
+    """The pool as an ASGI application. `async with pool:` opens it where no server sends lifespan events."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self._desk = Desk(backend)
+        words = _ErrorPages(self._desk.pages)
+        groups = (SignInPages(self._desk), SignUpPages(self._desk), ResetPages(self._desk), PlainPages(self._desk))
+        app = Starlette(
+            routes=[*oauth.routes(backend), *(route for group in groups for route in group.routes())],
+            exception_handlers={GatewayError: words.refusal, HTTPException: words.http, Exception: words.fault},
+            lifespan=self._lifespan,
+        )
+        app.router.redirect_slashes = False
+        self._app = SecurityHeaders(app, https=backend.options.base_url.startswith("https:"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection."""
+        await self._app(scope, receive, send)
+
+    async def __aenter__(self) -> Self:
+        await self.backend.open()
+        await self._desk.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.backend.aclose()
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        async with self:
+            yield
+
+
+def create_pool(
+    options: PoolOptions,
+    *,
+    clock: Callable[[], float],
+    show: Callable[[Mail], None] | None = None,
+    mailer: Mailer | None = None,
+) -> Pool:
+    """The pool of these options. `clock` gives seconds since the epoch; `show` receives each development e-mail."""
+    return Pool(Backend(options, clock=clock, show=show, mailer=mailer))
+
+
+class _ErrorPages:
+    """Short safe pages for what goes wrong: no traceback, nothing of the request repeated."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    def _page(self, status: int, heading: str, text: str) -> Response:
+        return self._pages.render(
+            "message.html", status=status, heading=heading, text=text, reason="", advice="", link=None
+        )
+
+    async def refusal(self, _request: Request, error: Exception) -> Response:
+        """An error of ours carries its status and its sentence."""
+        assert isinstance(error, GatewayError)
+        return self._page(error.status, _UNSAID[0], error.public)
+
+    async def http(self, _request: Request, error: Exception) -> Response:
+        """Starlette's own: no such page, no such method."""
+        assert isinstance(error, HTTPException)
+        response = self._page(error.status_code, *_HTTP_WORDS.get(error.status_code, _UNSAID))
+        response.headers.update(error.headers or {})
+        return response
+
+    async def fault(self, _request: Request, _error: Exception) -> Response:
+        """A fault of ours; the server logs it, since Starlette raises it again."""
+        return self._page(500, *_UNSAID)

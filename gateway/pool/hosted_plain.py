@@ -1,0 +1,104 @@
+"""Serve the pages outside an authorization request: `/logout`, `/error`, the development mailbox, the static files."""
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from gateway.pool import page_data, sso
+from gateway.pool.authorize import BackToClient, ErrorPage, missing_parameter
+from gateway.pool.desk import Desk
+from gateway.pool.forms import Params, read_query
+from gateway.pool.mail import DevelopmentMailbox, Mail
+from gateway.pool.page_words import REASONS
+from gateway.pool.rendering import STATIC
+from gateway.pool.signout import read_logout
+
+MAILBOX_PATH = "/_dev/mail"
+_HEADING = "An error was encountered with the requested page."
+
+
+class PlainPages:
+    """Pages that anybody may open at any time."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> list[Route]:
+        """Where the pages are served; the mailbox in development only."""
+        routes = [
+            Route("/logout", self.logout, methods=["GET"]),
+            Route("/error", self.error, methods=["GET"]),
+            Route("/favicon.ico", self.icon, methods=["GET"]),
+            Route(f"{STATIC}/{{name}}", self._desk.pages.assets.serve, methods=["GET"]),
+        ]
+        if self._desk.options.development and self._desk.backend.mailbox is not None:
+            routes.append(Route(MAILBOX_PATH, self.mailbox, methods=["GET"]))
+        return routes
+
+    async def logout(self, request: Request) -> Response:
+        """End the browser's session, then go where Cognito would. It ends also when the addresses are wrong."""
+        params = read_query(request)
+        await self._desk.sso.end(request.cookies.get(sso.COOKIE, ""))
+        target = read_logout(params, self._desk.options.client(params.get("client_id")))
+        response: Response
+        if isinstance(target, BackToClient):
+            response = RedirectResponse(target.location, 302)
+        elif isinstance(target, ErrorPage):
+            response = self._desk.go(f"/error?{target.query}")
+        else:
+            response = self._desk.go(f"/login?{target}")
+        self._desk.drop_cookie(response, sso.COOKIE)
+        self._desk.drop_cookie(response, page_data.COOKIE)
+        return response
+
+    async def error(self, request: Request) -> Response:
+        """Say what is wrong, in our own words only: nothing of the query is repeated (H2, R14)."""
+        reason, advice = _reason(read_query(request))
+        return self._desk.pages.render(
+            "message.html", status=400, heading="Something is not right", text=_HEADING, reason=reason, advice=advice,
+            link=None,
+        )  # fmt: skip
+
+    async def icon(self, _request: Request) -> Response:
+        """What browsers ask for unasked."""
+        return RedirectResponse(self._desk.pages.assets.address("icon.svg"), 302)
+
+    async def mailbox(self, request: Request) -> Response:
+        """The e-mails of the development mailbox, for whoever names this pool by its own address.
+
+        Another name for the same machine is how a foreign page would read it (DNS rebinding), so the Host must be ours.
+        """
+        mailbox = self._desk.backend.mailbox
+        if not isinstance(mailbox, DevelopmentMailbox) or not self._is_own_host(request):
+            return PlainTextResponse("Not found\n", 404)
+        mails = [_shown(mail) for mail in mailbox.mails]
+        return self._desk.pages.render("mailbox.html", mails=mails, links={"self": MAILBOX_PATH})
+
+    def _is_own_host(self, request: Request) -> bool:
+        return request.headers.get("host", "") == urlsplit(self._desk.options.base_url).netloc
+
+
+def _reason(params: Params) -> tuple[str, str]:
+    """The reason line and the advice: of a known code, or the parameter that is missing from the original request."""
+    if params.get("error"):
+        return REASONS.get(params.get("error"), ("", "Please go back to the application and try again."))
+    missing = missing_parameter(params)
+    if not missing:
+        return "", "Please go back to the application and try again."
+    return f"Required String parameter '{missing}' is not present", REASONS["invalid_request"][1]
+
+
+def _shown(mail: Mail) -> dict[str, Any]:
+    at = datetime.fromtimestamp(mail.at, UTC)
+    return {
+        "to": mail.to,
+        "subject": mail.subject,
+        "body": mail.body,
+        "code": mail.code or "",
+        "at_iso": at.isoformat(),
+        "at_text": at.strftime("%d %b %Y, %H:%M:%S UTC"),
+    }
