@@ -1,9 +1,10 @@
 """The gateway round any ASGI application: act on the guard's verdict, forward or answer."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Final, NamedTuple
+from typing import Final
 
 from starlette.responses import Response
 
@@ -13,6 +14,7 @@ from gateway.core.gate import Decision
 from gateway.core.rules import Allow
 from gateway.errors import GatewayError
 from gateway.sessions.service import Sessions
+from gateway.telemetry.logs import RequestLine
 from gateway.web.authflow import AuthFlow
 from gateway.web.caching import private_headers
 from gateway.web.guard import Guard, Verdict
@@ -21,20 +23,10 @@ from gateway.web.refusals import Refusals
 Handler = Callable[[Scope, Receive, int], Awaitable[Response]]
 """Answers one of the gateway's own addresses; the last argument is `now`."""
 
+_log = logging.getLogger(__name__)
+
 _NOBODY: Final[HeaderList] = []
 _FORWARDED: Final = frozenset({Decision.PASS, Decision.PASS_IDENTIFIED})
-
-
-class Handled(NamedTuple):
-    """What one request came to, for the log and the metrics. `status` 0: the client saw no answer. Seconds."""
-
-    kind: str
-    method: str
-    rule: str
-    decision: str
-    status: int
-    seconds: float
-    error: GatewayError | None
 
 
 class _Exchange:
@@ -79,7 +71,8 @@ class Parts:
     refusals: Refusals
     own: Mapping[str, Handler]
     clock: Callable[[], float]
-    observe: Callable[[Handled], None]
+    observe: Callable[[RequestLine], None]
+    new_id: Callable[[], str]
 
 
 class Middleware:
@@ -95,14 +88,16 @@ class Middleware:
         self._own = parts.own
         self._clock = parts.clock
         self._observe = parts.observe
+        self._new_id = parts.new_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         started = perf_counter()
+        request_id = self._new_id()
         exchange = _Exchange(send)
-        rule, decision, error = "", "", None
+        rule = decision = ""
         try:
             handler = self._own.get(scope["path"])
             if handler is not None and scope["type"] == "http":
@@ -112,44 +107,40 @@ class Middleware:
             else:
                 verdict = await self._judge(scope)
                 rule, decision = verdict.requirement.rule, verdict.decision.value
-                await self._act(verdict, scope, receive, exchange)
-        except GatewayError as problem:
-            error = problem
+                await self._act(verdict, scope, receive, exchange, request_id)
+        except GatewayError as error:
+            _log.warning("%s %s: %s", request_id, type(error).__name__, error)
             if exchange.status:
                 raise  # the answer has begun: only a broken connection can say that it is not whole
-            await self._refusals.error(problem, scope)(scope, receive, exchange.send)
+            await self._refusals.error(error, scope)(scope, receive, exchange.send)
         finally:
-            self._observe(
-                Handled(
-                    scope["type"],
-                    scope.get("method", "GET"),
-                    rule,
-                    decision,
-                    exchange.status,
-                    perf_counter() - started,
-                    error,
-                )
-            )
+            method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
+            self._observe(RequestLine(request_id, method, rule, decision, exchange.status, perf_counter() - started))
 
     async def _judge(self, scope: Scope) -> Verdict:
         raw_path = scope.get("raw_path") or scope["path"].encode()
         method = scope.get("method", "GET")  # a WebSocket handshake is a GET (RFC 6455 §4.1)
         return await self._guard.judge(method, raw_path, scope["headers"], int(self._clock()))
 
-    async def _act(self, verdict: Verdict, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
+    async def _act(
+        self, verdict: Verdict, scope: Scope, receive: Receive, exchange: _Exchange, request_id: str
+    ) -> None:
         if verdict.decision in _FORWARDED:
-            await self._forward(verdict, scope, receive, exchange)
+            await self._forward(verdict, scope, receive, exchange, request_id)
             return
         response = await self._answer(verdict, scope)
         exchange.cookies = verdict.set_cookies
         await response(scope, receive, exchange.send)
 
-    async def _forward(self, verdict: Verdict, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
+    async def _forward(
+        self, verdict: Verdict, scope: Scope, receive: Receive, exchange: _Exchange, request_id: str
+    ) -> None:
         identified = verdict.decision is Decision.PASS_IDENTIFIED and verdict.live is not None
         block = verdict.live.block if identified and verdict.live is not None else _NOBODY
         # A new list in a copied scope: servers that merge trailers into the live one never reach the application (A5).
         inner = dict(scope)
         inner["headers"] = self._forwarding.request_headers(scope["headers"], scope.get("client"), block)
+        inner["headers"].append((b"x-request-id", request_id.encode()))
         exchange.cookies = verdict.set_cookies
         if verdict.requirement.allow is not Allow.ANYONE and verdict.live is not None:
             exchange.private = True

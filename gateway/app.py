@@ -1,0 +1,315 @@
+"""The composition root: the only place that sees settings, opens resources and picks the clock."""
+
+import asyncio
+import ssl
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from secrets import token_hex
+from typing import TextIO
+
+import httpx
+
+from gateway.core.asgi import ASGIApp, HeaderList, Message, Receive, Scope, Send
+from gateway.core.cookies import CookieSpec
+from gateway.core.forwarding import Forwarding
+from gateway.core.identity_headers import HeaderTemplates, owned_names
+from gateway.core.returnto import ReturnTargets
+from gateway.core.rules import AccessRules, Allow, Rule, compile_rules
+from gateway.core.seal import KeyRing
+from gateway.core.session import Session
+from gateway.core.trust import TrustedPeers
+from gateway.provider.client import Provider
+from gateway.provider.options import ProviderOptions
+from gateway.provider.presets import cognito, oidc
+from gateway.proxy.app import ReverseProxy
+from gateway.proxy.options import UpstreamOptions, UpstreamTimeouts, UpstreamTls
+from gateway.sessions.policy import SessionPolicy
+from gateway.sessions.service import Live, Sessions
+from gateway.settings.load import load
+from gateway.settings.schema import AccessRule, CognitoProvider, GatewaySettings, Upstream
+from gateway.stores.cookie import CookieStore
+from gateway.telemetry.logs import RequestLine, RequestLog, is_pretty
+from gateway.telemetry.metrics import Metrics
+from gateway.web.authflow import AuthFlow, FlowPaths
+from gateway.web.bearer import Bearers
+from gateway.web.binding import FlowCookies
+from gateway.web.guard import Guard
+from gateway.web.middleware import Middleware, Parts
+from gateway.web.refusals import Refusals
+from gateway.web.signout import SignOut
+from gateway.web.status import Readiness, livez
+
+Clock = Callable[[], float]
+
+
+class Gateway:
+    """The gateway round an ASGI application: `app = Gateway(app, "gateway.yaml")`.
+
+    `settings` is the path of a YAML file, or settings already loaded. Raises SettingsError.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: GatewaySettings | str | Path,
+        *,
+        clock: Clock = time.time,
+        log: TextIO = sys.stdout,
+    ) -> None:
+        if not isinstance(settings, GatewaySettings):
+            settings = load(settings, _environment())
+        self.settings = settings
+        self.metrics = Metrics()
+        self._app = app
+        self._http = _back_channel(settings)
+        self.provider = Provider(provider_options(settings), self._http, time.monotonic)
+        self._readiness = Readiness(lambda: self.provider.ready)
+        self._middleware = self._assemble(clock, log)
+
+    def _assemble(self, clock: Clock, log: TextIO) -> Middleware:
+        settings, provider = self.settings, self.provider
+        ring = KeyRing(settings.session.secrets)
+        templates = HeaderTemplates.compile(settings.headers)
+        groups_claim = settings.provider.groups_claim
+
+        def render(session: Session) -> HeaderList:
+            tokens = session.tokens
+            return templates.render(session.claims, session.groups, tokens.access_token, tokens.id_token)
+
+        sessions = build_sessions(settings, ring, provider, templates, render)
+        paths = flow_paths(settings)
+        context = (provider.options.issuer, provider.options.client_id)
+        cookies = FlowCookies(ring, context, secure=settings.secure, callback_path=paths.callback)
+        flow = AuthFlow(
+            provider=provider,
+            sessions=sessions,
+            ring=ring,
+            cookies=cookies,
+            targets=ReturnTargets(settings.public_url, settings.sign_in.return_origins),
+            paths=paths,
+        )
+        sign_out = SignOut(provider=provider, sessions=sessions, ring=ring, cookies=cookies, paths=paths)
+        return Middleware(
+            self._app,
+            Parts(
+                guard=Guard(
+                    rules=access_rules(settings.access),
+                    sessions=sessions,
+                    bearers=build_bearers(settings, provider, render, groups_claim),
+                    outage_grace=settings.session.outage_grace,
+                ),
+                flow=flow,
+                sessions=sessions,
+                forwarding=Forwarding(
+                    owned=owned_names([*templates.names, "x-request-id"]),
+                    public_url=settings.public_url,
+                    trusted=TrustedPeers(map(str, settings.trusted_proxies)),
+                ),
+                refusals=Refusals(paths),
+                own={
+                    paths.login: flow.login,
+                    paths.callback: flow.callback,
+                    paths.logout: sign_out,
+                    "/livez": livez,
+                    "/readyz": self._readiness.readyz,
+                },
+                clock=clock,
+                observe=self._observer(clock, log),
+                new_id=_request_ids(),
+            ),
+        )
+
+    def _observer(self, clock: Clock, stream: TextIO) -> Callable[[RequestLine], None]:
+        logging = self.settings.logging
+        log = RequestLog(stream, clock, pretty=is_pretty(logging.format, stream), enabled=logging.requests)
+        metrics = self.metrics
+
+        def observe(line: RequestLine) -> None:
+            metrics.request(line.rule, line.decision, line.status, line.seconds)
+            log.write(line)
+
+        return observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+        else:
+            await self._middleware(scope, receive, send)
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        warming = asyncio.create_task(self.provider.warm())
+        try:
+            await _with_lifespan(self._app, scope, receive, send)
+        finally:
+            self._readiness.accepting = False
+            warming.cancel()
+            with suppress(asyncio.CancelledError):
+                await warming
+            await self._http.aclose()
+
+
+def build(settings: GatewaySettings, *, clock: Clock = time.time, log: TextIO = sys.stdout) -> Gateway:
+    """The stand-alone gateway: the middleware round a reverse proxy. Raises SettingsError."""
+    proxy = ReverseProxy([upstream_options(upstream) for upstream in settings.upstreams])
+    return Gateway(proxy, settings, clock=clock, log=log)
+
+
+async def _with_lifespan(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """The application's lifespan; where it has none (ASGI: an exception before any message), ours in its place."""
+    spoke = False
+
+    async def noting(message: Message) -> None:
+        nonlocal spoke
+        spoke = True
+        await send(message)
+
+    try:
+        await app(scope, receive, noting)
+    except Exception:
+        if spoke:
+            raise
+        await send({"type": "lifespan.startup.complete"})
+        while (await receive())["type"] != "lifespan.shutdown":
+            pass
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def provider_options(settings: GatewaySettings) -> ProviderOptions:
+    """The provider as the settings describe it."""
+    given = settings.provider
+    overrides = {name: str(url) for name, url in given.endpoints.model_dump().items() if url}
+    if isinstance(given, CognitoProvider):
+        return cognito(
+            user_pool_id=given.user_pool_id,
+            domain=given.domain,
+            client_id=given.client_id,
+            client_secret=given.client_secret,
+            region=given.region,
+            issuer=given.issuer,
+            scopes=given.scopes,
+            endpoints=overrides,
+            extra_authorize_params=given.authorize_params,
+        )
+    return oidc(
+        issuer=given.issuer,
+        client_id=given.client_id,
+        client_secret=given.client_secret,
+        discovery_url=given.discovery_url,
+        scopes=given.scopes,
+        endpoints=overrides,
+        extra_authorize_params=given.authorize_params,
+    )
+
+
+def build_sessions(
+    settings: GatewaySettings,
+    ring: KeyRing,
+    provider: Provider,
+    templates: HeaderTemplates,
+    render: Callable[[Session], HeaderList],
+) -> Sessions:
+    """The session service over sealed cookies."""
+    policy = session_policy(settings, templates)
+    context = (provider.options.issuer, provider.options.client_id)
+    return Sessions(
+        store=CookieStore(ring, policy.cookie.name, *context),
+        tokens=provider,
+        policy=policy,
+        render=render,
+        idle_box=ring.box("idle", *context),
+    )
+
+
+def session_policy(settings: GatewaySettings, templates: HeaderTemplates) -> SessionPolicy:
+    """How sessions are kept: only the claims that rules and headers name, only the tokens that headers carry."""
+    given, groups_claim = settings.session, settings.provider.groups_claim
+    return SessionPolicy(
+        cookie=_cookie("cg_session", settings),
+        idle_cookie=_cookie("cg_idle", settings),
+        lifetime=given.lifetime,
+        idle_timeout=given.idle_timeout,
+        outage_grace=given.outage_grace,
+        kept_claims=frozenset({"sub", groups_claim}) | templates.claims,
+        groups_claim=groups_claim,
+        keep_id_token=templates.needs_id_token,
+        keep_access_token=templates.needs_access_token,
+    )
+
+
+def _cookie(name: str, settings: GatewaySettings) -> CookieSpec:
+    domain = settings.session.cookie_domain
+    # RFC 6265bis §4.1.3: `__Host-` forbids a Domain, `__Secure-` does not.
+    prefix = "" if not settings.secure else "__Secure-" if domain else "__Host-"
+    return CookieSpec(prefix + name, domain=domain, secure=settings.secure, same_site=settings.session.same_site)
+
+
+def build_bearers(
+    settings: GatewaySettings, provider: Provider, render: Callable[[Session], HeaderList], groups_claim: str
+) -> Bearers | None:
+    """Who recognises programs, when the settings want them."""
+    if not settings.bearer.enabled:
+        return None
+    clients = settings.bearer.clients or frozenset({settings.provider.client_id})
+
+    def open_live(session: Session) -> Live:
+        groups = session.claims.get(groups_claim)
+        return Live(session, render(session), frozenset(groups if isinstance(groups, list) else ()))
+
+    return Bearers(provider, client_ids=clients, open_live=open_live)
+
+
+def access_rules(rules: tuple[AccessRule, ...]) -> AccessRules:
+    """The rules in the order of the file."""
+    return compile_rules(
+        Rule(path=rule.path, methods=rule.methods, allow=Allow(rule.allow), groups=rule.groups, name=rule.name or "")
+        for rule in rules
+    )
+
+
+def flow_paths(settings: GatewaySettings) -> FlowPaths:
+    """The gateway's own addresses."""
+    return FlowPaths(
+        public_url=settings.public_url,
+        callback=settings.sign_in.callback_path,
+        signed_out=settings.sign_in.signed_out_path,
+    )
+
+
+def upstream_options(upstream: Upstream) -> UpstreamOptions:
+    """One upstream as the data plane wants it."""
+    return UpstreamOptions(
+        servers=upstream.addresses,
+        name=upstream.name or "",
+        prefix=upstream.path,
+        hosts=frozenset(upstream.hosts),
+        strip_prefix=upstream.strip_prefix,
+        rewrite=upstream.rewrite,
+        host_policy=upstream.host,
+        websocket_origin=upstream.websocket_origin,
+        max_connections=upstream.max_connections,
+        max_body=upstream.max_body,
+        timeouts=UpstreamTimeouts(**upstream.timeouts.model_dump()),
+        tls=UpstreamTls(**upstream.tls.model_dump()),
+    )
+
+
+def _back_channel(settings: GatewaySettings) -> httpx.AsyncClient:
+    ca_file = settings.provider.ca_file
+    verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
+    return httpx.AsyncClient(verify=verify, headers={"user-agent": "cognito-gateway"})
+
+
+def _environment() -> dict[str, str]:
+    import os  # noqa: PLC0415 - only this function may look at the environment
+
+    return dict(os.environ)
+
+
+def _request_ids() -> Callable[[], str]:
+    """Ids that are unique among all processes: a random prefix for this one, then a count."""
+    prefix, numbers = token_hex(6), count(1)
+    return lambda: f"{prefix}-{next(numbers):x}"
