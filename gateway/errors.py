@@ -6,6 +6,7 @@
     │   ├── BadSeal              a sealed value does not open, whatever the cause
     │   ├── BadCookie            a cookie or its parts cannot be read
     │   ├── BadPath              a request path has no safe reading
+    │   ├── RequestTooLarge      a request's body is over its bound
     │   └── BadToken             a token does not verify, whatever the cause
     │       └── TokenExpired     it verifies, but its time is over
     ├── ProviderError            the identity provider
@@ -13,6 +14,7 @@
     │   └── ProviderRefused      answered no: final
     ├── StoreUnavailable         the session store did not answer: transient
     └── UpstreamError            the service behind the gateway
+        ├── NoUpstream           nothing is configured for this host and path
         ├── UpstreamUnreachable  no connection
         ├── UpstreamBusy         every connection in use, and the queue's time is over
         ├── UpstreamTimeout      connected, but no answer in time
@@ -51,6 +53,13 @@ class BadCookie(BadData):
 
 class BadPath(BadData):
     """A request path that no application can read safely (NUL, control characters, climbing above the root)."""
+
+
+class RequestTooLarge(BadData):
+    """The body of a request is over its bound."""
+
+    status = 413
+    public = "The request is too large."
 
 
 class BadToken(BadData):
@@ -99,6 +108,13 @@ class UpstreamError(GatewayError):
 
     status = 502
     public = "The service behind this gateway did not answer properly."
+
+
+class NoUpstream(UpstreamError):
+    """No upstream is configured for this host and path."""
+
+    status = 404
+    public = "There is nothing here."
 
 
 class UpstreamUnreachable(UpstreamError):

@@ -1,0 +1,79 @@
+"""One exchange: an ASGI request to an upstream, and its answer back, piece by piece."""
+
+import logging
+
+from gateway.core.asgi import Receive, Scope, Send
+from gateway.errors import RequestTooLarge, UpstreamError
+from gateway.proxy.connections import Upstream
+from gateway.proxy.request import Request
+from gateway.proxy.wire import DONE, HEAD, ClientGone, Connection, SilentClose
+
+logger = logging.getLogger("gateway.proxy")
+
+
+async def exchange(request: Request, scope: Scope, receive: Receive, send: Send, upstream: Upstream) -> None:
+    """Forward `request`, relay the answer. Raises UpstreamError, and RequestTooLarge, only before the answer began.
+
+    An answer that breaks off later raises too: the server then closes the client's connection without an end to
+    the message, which is how HTTP/1.1 says that it is incomplete (RFC 9112 §8). A client that left gets nothing.
+    """
+    limit = upstream.options.max_body
+    if limit is not None and request.length > limit:
+        raise RequestTooLarge(f"a request body of {request.length} bytes")
+    connection = upstream.take() or await upstream.open()
+    try:
+        try:
+            await _head(connection, request, scope, receive, send, upstream)
+        except SilentClose:
+            if not (connection.reused and request.replayable):
+                raise
+            upstream.drop(connection)
+            connection = await upstream.open()
+            await _head(connection, request, scope, receive, send, upstream)
+        await send({"type": "http.response.start", "status": connection.status, "headers": connection.headers})
+        last = await _body(connection, send)
+    except BaseException as exc:
+        upstream.drop(connection)
+        if isinstance(exc, ClientGone):
+            return
+        if isinstance(exc, UpstreamError):
+            upstream.blame(connection, exc)
+        raise
+    # Given back before the client has taken the end: a slow client holds no connection of the upstream.
+    upstream.put(connection)
+    await send({"type": "http.response.body", "body": last, "more_body": False})
+
+
+async def _head(
+    connection: Connection, request: Request, scope: Scope, receive: Receive, send: Send, upstream: Upstream
+) -> None:
+    """Send the request and wait for the head of its final answer."""
+    connection.begin(request, receive)
+    if request.length and not request.expects:
+        upstream.read(connection)
+    while connection.phase == HEAD:
+        await connection.changed()
+        if connection.hints is not None:
+            await _early_hints(connection, scope, send)
+        if connection.continued and request.expects:
+            upstream.read(connection)
+
+
+async def _body(connection: Connection, send: Send) -> bytes:
+    """Pass on each piece at once, nothing held back for a fuller one; give back the last."""
+    while True:
+        piece = connection.take()
+        if connection.phase == DONE:
+            return piece
+        if piece:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        else:
+            await connection.changed()
+
+
+async def _early_hints(connection: Connection, scope: Scope, send: Send) -> None:
+    """103 where the server can (ASGI's extension), else dropped: it is only a hint (RFC 8297)."""
+    lines, connection.hints = connection.hints or [], None
+    links = [value for name, value in lines if name == b"link"]
+    if links and "http.response.early_hint" in scope.get("extensions", {}):
+        await send({"type": "http.response.early_hint", "links": links})

@@ -1,0 +1,116 @@
+"""Write the head of a request for the upstream, from an ASGI scope's values."""
+
+import re
+from operator import itemgetter
+from typing import NamedTuple
+
+from gateway.core.asgi import HeaderList
+from gateway.errors import BadData
+
+CHUNKED = -1
+
+# RFC 9110 §7.6.1, and those of old proxies. A trailer section is never forwarded, so its announcement is not either.
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+_SPECIAL = HOP_BY_HOP | {b"content-length", b"expect", b"host"}
+_ORDINARY = {b"host"}
+_NAME = itemgetter(0)
+
+# RFC 9110 §9.2.2: repeating one of these is as good as sending it once.
+_IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
+# A tunnel through a kept connection would hand it to the client (CVE-2026-71324); TRACE echoes what we added.
+_REFUSED = frozenset(("CONNECT", "TRACE"))
+_METHODS = {name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+
+class Request(NamedTuple):
+    """One request, ready to be written. `length` is of its body: 0, a number of bytes, or CHUNKED."""
+
+    head: bytes
+    method: str
+    length: int
+    expects: bool
+    """It waits for `100 Continue` before it sends its body (RFC 9110 §10.1.1)."""
+
+    @property
+    def replayable(self) -> bool:
+        """Whether it may be sent again when nobody can tell if it arrived (RFC 9112 §9.3.1)."""
+        return self.length == 0 and self.method in _IDEMPOTENT
+
+
+def write_request(method: str, target: bytes, headers: HeaderList, host: bytes | None = None) -> Request:
+    """Serialise; `host` replaces the Host line, which is otherwise passed on. Raises BadData.
+
+    The usual request (no body, nothing hop-by-hop left in it) costs one set intersection and one join.
+    """
+    special = _SPECIAL.intersection(map(_NAME, headers))
+    length, expects = 0, False
+    if special != _ORDINARY or host is not None:
+        length, expects = _framing(headers, special)
+        headers = _reframed(headers, special, host, length, expects=expects)
+    block = b"\r\n".join(map(b": ".join, headers))
+    lines = len(headers) - 1
+    # Whatever came in, what goes out is one message: a line break in a value would start another (A20, F6).
+    if block.count(b"\n") != lines or block.count(b"\r") != lines or b"\0" in block or len(target.split()) != 1:
+        raise BadData("a header line or the request target holds a control character")
+    head = b"%b %b HTTP/1.1\r\n%b\r\n\r\n" % (_METHODS.get(method) or _method(method), target, block)
+    return Request(head, method, length, expects)
+
+
+def _method(method: str) -> bytes:
+    if method in _REFUSED or not _TOKEN.fullmatch(method):
+        raise BadData(f"the method {method!r} is not forwarded")
+    return method.encode()
+
+
+def _framing(headers: HeaderList, special: set[bytes] | frozenset[bytes]) -> tuple[int, bool]:
+    """(length of the body, whether it waits for 100). Transfer-Encoding outranks Content-Length (RFC 9112 §6.3)."""
+    expects = b"expect" in special and any(n == b"expect" and v.lower() == b"100-continue" for n, v in headers)
+    if b"transfer-encoding" in special:
+        return CHUNKED, expects
+    if b"content-length" not in special:
+        return 0, False
+    lengths = {value for name, value in headers if name == b"content-length"}
+    value = lengths.pop()
+    if lengths or not value.isdigit():
+        raise BadData("contradictory or unreadable Content-Length")
+    return int(value), expects and int(value) > 0
+
+
+def _reframed(
+    headers: HeaderList, special: set[bytes] | frozenset[bytes], host: bytes | None, length: int, *, expects: bool
+) -> HeaderList:
+    """Without hop-by-hop lines, those that Connection names included, and with exactly one statement of length."""
+    dropped = HOP_BY_HOP | {b"content-length", b"expect"} | _named(headers, special)
+    if host is not None:
+        dropped |= {b"host"}
+    kept = [line for line in headers if line[0] not in dropped]
+    if host is not None or b"host" not in special:
+        kept.insert(0, (b"host", host or b""))
+    if length == CHUNKED:
+        kept.append((b"transfer-encoding", b"chunked"))
+    elif b"content-length" in special:
+        kept.append((b"content-length", b"%d" % length))
+    if expects:
+        kept.append((b"expect", b"100-continue"))
+    return kept
+
+
+def _named(headers: HeaderList, special: set[bytes] | frozenset[bytes]) -> set[bytes]:
+    """The names that Connection lines list; never the Host, which a request cannot do without."""
+    if b"connection" not in special:
+        return set()
+    values = b",".join(value for name, value in headers if name == b"connection")
+    return {token.strip().lower() for token in values.split(b",")} - {b"host"}
