@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Limits:
     """Sizes in bytes, times in seconds. A limit is what is still accepted; one more is refused.
 
-    Precedents: nginx reads heads of 4 x 8 KiB, Apache takes 100 fields and 8 KiB lines, Node 16 KiB heads. Split session
-    cookies and a provider's long return address need more than the smallest of them.
+    Precedents: nginx reads heads of 4 x 8 KiB, Apache takes 100 fields and 8 KiB lines, Node 16 KiB heads. Split
+    session cookies and a provider's long return address need more than the smallest of them.
     """
 
     header_bytes: int = 32 * 1024

@@ -1,20 +1,459 @@
-"""uvicorn's httptools protocol, made safe for the internet."""
+"""One client connection: uvicorn's httptools protocol with limits, strict framing and orderly refusals."""
 
+import asyncio
 import functools
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Any
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
+from gateway.server.cycle import BodyCycle, Flow, OldCycle
+from gateway.server.deadlines import sweeper_of
+from gateway.server.head import METHODS, Refused, check_coding, check_host, check_lookalike, split_target
 from gateway.server.limits import Limits
+from gateway.server.names import MAX_LEARNED, WATCHED, common_names
+from gateway.server.upgrade import Handshake, without_upgrade
+
+_NAMES = common_names()
+
+
+class Phase(IntEnum):
+    """What the next byte of the client belongs to."""
+
+    BETWEEN = 0  # no request, or one that is complete and being answered
+    HEAD = 1
+    BODY = 2
+    STOPPED = 3  # nothing: what still comes is thrown away; earlier requests get their answers
+    LINGERING = 4  # likewise, and everything has been answered
+
+
+# In Python 3.11 a member looked up through its class costs as much as a call.
+BETWEEN, HEAD, BODY, STOPPED, LINGERING = Phase
+
+
+class Upgrade(IntEnum):
+    """What a request's Upgrade header leads to. The parser stops after such a head and skips its body."""
+
+    NONE = 0
+    WEBSOCKET = 1
+    IGNORED = 2  # h2c and others: the request is parsed again without it (RFC 9110 §7.8)
 
 
 class GatewayProtocol(HttpToolsProtocol):
-    """One client connection."""
+    """Parses requests, judges their heads, queues pipelined ones, and closes what it has refused."""
 
     def __init__(self, *args: Any, limits: Limits, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # uvicorn lets a request follow `Connection: close`; RFC 9112 §9.6 wants it unread.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=False)
         self.limits = limits
+        self._sweeper = sweeper_of(self.server_state, self.loop, limits)
+        self._phase = BETWEEN
+        self._deadline = 0.0
+        self._head_fed = 0  # bytes fed since the head began, at least the head's
+        self._overhead = 0  # bytes fed since the last piece of body: trailers and chunk extensions
+        self._progress = False
+        self._held = bytearray()  # read, but not parsed before the queue of requests is empty
+        self._last_words: bytes | None = None  # a refusal that waits for earlier answers
+        self._running: RequestResponseCycle | None = None
+        self._good_host = b""
+        self._is_last = False  # no request may follow the one in hand
+        self._reset_head()
+
+    def _reset_head(self) -> None:
+        self._hosts = 0
+        self._host = b""
+        self._codings: list[bytes] | None = None
+        self._length = False
+        self._upgrade = Upgrade.NONE
+        self._protocols: list[bytes] | None = None
+
+    # The connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Register, or refuse when there are too many."""
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = Flow(transport)
+        self.server = get_local_addr(transport)
+        self.client = get_remote_addr(transport)
+        self.scheme = "https" if is_ssl(transport) else "http"
+        self._deadline = self.loop.time() + self.limits.header_seconds
+        self._sweeper.add(self)
+        if self.limits.connections and len(self.connections) > self.limits.connections:
+            self._say_last(Refused(503, "Too many connections.").answer())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the application that waits; requests that wait in the queue never start."""
+        self._sweeper.discard(self)
+        self._phase = STOPPED
+        self.pipeline.clear()
+        if self._running is not None:
+            self._running.disconnected = True
+            self._running.message_event.set()
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Finish the answer in flight, if any, and close."""
+        if self._running is None:
+            self.transport.close()
+        else:
+            self._running.keep_alive = False
+
+    def check_deadline(self, now: float) -> None:
+        """End what takes too long: a head (408), a body (408), an idle connection, a refused client's farewell."""
+        if self._phase is BODY and self._is_waiting_for_us():
+            self._deadline = now + self.limits.body_idle_seconds
+        elif now < self._deadline:
+            return
+        elif self._phase in {HEAD, BODY}:
+            self._fail(Refused(408, "The request took too long."))
+        elif self._phase is LINGERING:
+            if not self.transport.get_write_buffer_size():
+                self.transport.abort()
+        elif self._running is None:
+            self.transport.close()
+
+    def _is_waiting_for_us(self) -> bool:
+        return self.flow.read_paused or self.cycle is not self._running or self.cycle.waiting_for_100_continue
+
+    # Bytes
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; large reads in pieces, so that a head cannot outgrow its limit unseen."""
+        if self._phase >= STOPPED:
+            return
+        if self._held or self.pipeline or (len(data) > self.limits.header_bytes and self._phase is not BODY):
+            self._held += data
+        else:
+            self._feed(data)
+        if self._held:
+            self._feed_held()
+
+    def _feed_held(self) -> None:
+        while self._held and not self.pipeline and self._phase < STOPPED:
+            size = len(self._held) if self._phase is BODY else self.limits.header_bytes
+            piece = bytes(self._held[:size])
+            del self._held[:size]
+            self._feed(piece)
+
+    def _feed(self, data: bytes) -> None:
+        self._head_fed += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as stop:
+            self._switch(data[stop.args[0] :])
+        except httptools.HttpParserError as error:
+            self._fail(_refusal(error))
+        else:
+            if self._phase is not BETWEEN:
+                self._measure(len(data))
+
+    def _measure(self, fed: int) -> None:
+        """Keep the time and the size of a head or body that is still incomplete."""
+        if self._phase is HEAD:
+            if self._head_fed > self.limits.header_bytes + self.limits.request_line:
+                too_large = Refused(431, "The header is too large.") if self.headers else _LONG_LINE
+                self._fail(too_large)
+        elif self._phase is BODY:
+            if self._progress:
+                self._progress = False
+                self._overhead = 0
+                self._deadline = self.loop.time() + self.limits.body_idle_seconds
+            else:
+                self._overhead += fed
+                if self._overhead > self.limits.header_bytes:
+                    self._fail(Refused(431, "Too much between the pieces of the body."))
+
+    # The parser's callbacks
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        if self._is_last:
+            raise _Unread
+        self._phase = HEAD
+        self._deadline = self.loop.time() + self.limits.header_seconds
+        self._reset_head()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request target."""
+        self.url += url
+        if len(self.url) > self.limits.request_line:
+            raise _LONG_LINE
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field line of the head, or of the trailers: those go to a list that nobody reads (A5)."""
+        lower = _NAMES.get(name)
+        if lower is None:
+            lower = self._uncommon(name, value)
+        self.headers.append((lower, value))
+
+    def _uncommon(self, name: bytes, value: bytes) -> bytes:
+        lower = name.lower()
+        if self._phase is HEAD:
+            if lower in WATCHED:
+                self._watch(lower, value)
+            else:
+                check_lookalike(lower)
+                if len(_NAMES) < MAX_LEARNED:
+                    _NAMES[name] = lower
+        return lower
+
+    def _watch(self, name: bytes, value: bytes) -> None:
+        if name == b"host":
+            self._hosts += 1
+            self._host = value
+        elif name == b"content-length":
+            self._length = True
+        elif name == b"transfer-encoding":
+            self._codings = [*(self._codings or ()), value]
+        elif name == b"upgrade":
+            self._protocols = [*(self._protocols or ()), value.strip(b" \t").lower()]
+        elif value.lower() == b"100-continue":
+            self.expect_100_continue = True
+
+    def on_headers_complete(self) -> None:
+        """The head is complete: judge it, then start the application or queue the request."""
+        headers = self.headers
+        version = self.parser.get_http_version()
+        method = self._judge(version)
+        path, query = split_target(method, self.url, self._host)
+        scope = self._scope(version, method, path, query)
+        self.headers = []  # trailers, if any
+        self._phase = BODY
+        self._progress = True
+        if self._upgrade is not Upgrade.NONE:
+            scope["headers"] = headers
+            return
+        self._begin(scope)
+
+    def _judge(self, version: str) -> str:
+        """Every check of a head but its target's; the method's name."""
+        if version not in {"1.1", "1.0"}:
+            raise Refused(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+        method = METHODS.get(self.parser.get_method())
+        if method is None:
+            raise Refused(405, "The method is not allowed.")
+        if self._hosts != 1:
+            raise Refused(400, "Exactly one Host header is needed.")
+        if self._host != self._good_host:
+            check_host(self._host)
+            self._good_host = self._host
+        if self._codings is not None:
+            check_coding(self._codings, version)
+        self._check_size()
+        if self.parser.should_upgrade():
+            self._upgrade = self._judge_upgrade(method, version)
+        return method
+
+    def _check_size(self) -> None:
+        if len(self.headers) > self.limits.header_count:
+            raise Refused(431, "There are too many header fields.")
+        # What was fed is more than the head, so adding up is rarely needed.
+        if self._head_fed > self.limits.header_bytes:
+            size = sum(len(name) + len(value) + 4 for name, value in self.headers)  # ": " and CR LF
+            if size > self.limits.header_bytes:
+                raise Refused(431, "The header is too large.")
+
+    def _judge_upgrade(self, method: str, version: str) -> Upgrade:
+        if self._protocols != [b"websocket"] or method != "GET" or version != "1.1":
+            return Upgrade.IGNORED
+        if self._length or self._codings:
+            raise Refused(400, "A WebSocket handshake has no body.")  # F2
+        if self._running is not None:
+            raise Refused(400, "A WebSocket handshake must wait for earlier answers.")
+        return Upgrade.WEBSOCKET
+
+    def _scope(self, version: str, method: str, raw_path: bytes, query: bytes) -> dict[str, Any]:
+        path = raw_path.decode("ascii")
+        self.scope = scope = {  # type: ignore[assignment]
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": version,
+            "method": method,
+            "scheme": self.scheme,
+            "server": self.server,
+            "client": self.client,
+            "root_path": "",
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+        }
+        return scope
+
+    def _begin(self, scope: dict[str, Any]) -> None:
+        keep_alive = scope["http_version"] == "1.1" and self.parser.should_keep_alive()
+        has_body = self._length or self._codings is not None
+        if has_body and scope["method"] in {"GET", "HEAD"} and _is_not_zero(scope["headers"]):
+            keep_alive = False  # its meaning is undefined (RFC 9110 §9.3.1): forwarded, but the last one here
+        parts: dict[str, Any] = {
+            "scope": scope,
+            "transport": self.transport,
+            "flow": self.flow,
+            "logger": self.logger,
+            "access_logger": self.access_logger,
+            "access_log": False,
+            "default_headers": self.server_state.default_headers,
+            "message_event": asyncio.Event(),
+            "expect_100_continue": self.expect_100_continue,
+            "keep_alive": keep_alive,
+            "on_response": self.on_response_complete,
+        }
+        if scope["http_version"] == "1.0":
+            cycle: RequestResponseCycle = OldCycle(self, **parts)
+        elif has_body:
+            cycle = BodyCycle(self, **parts)
+        else:
+            cycle = RequestResponseCycle(**parts)
+        self.cycle = cycle
+        self._is_last = not keep_alive
+        if self._running is None:
+            self._start(cycle)
+        else:
+            self.pipeline.appendleft((cycle, self.app))
+            self.flow.pause_reading()
+            self.flow.hold = True  # type: ignore[attr-defined]
+
+    def _start(self, cycle: RequestResponseCycle) -> None:
+        self._running = cycle
+        self._start_asgi_task(cycle, self.app)
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._progress = True
+        cycle = self.cycle
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        self._phase = BETWEEN
+        self._head_fed = 0
+        if self._upgrade is Upgrade.NONE:
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
+
+    # Answers
+
+    def on_response_complete(self) -> None:
+        """An answer is complete: start the next request of the queue, or wait for one."""
+        self.server_state.total_requests += 1
+        done, self._running = self._running, None
+        if self._phase is LINGERING or self.transport.is_closing():
+            return
+        if self._phase is BODY and done is self.cycle:
+            self._linger()  # the rest of the body is not worth reading, and not a request
+        elif self.pipeline:
+            self._start(self.pipeline.pop()[0])
+            self._release()
+        elif self._last_words is not None:
+            self._say_last(self._last_words)
+        else:
+            self.flow.resume_reading()
+            self._deadline = self.loop.time() + self.limits.keep_alive_seconds
+
+    def _release(self) -> None:
+        if not self.pipeline:
+            self.flow.hold = False  # type: ignore[attr-defined]
+            self.flow.resume_reading()
+            self._feed_held()
+
+    def end_after(self, cycle: RequestResponseCycle) -> None:
+        """Close behind an answer, so that the client can read it and sees whether it is whole."""
+        if not cycle.response_complete and isinstance(cycle, OldCycle):
+            self.transport.abort()  # an orderly close would look like the end of the body
+        elif cycle.response_complete and self._phase is BODY and cycle is self.cycle:
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _fail(self, refused: Refused) -> None:
+        """Refuse what was being parsed. Earlier answers go first; nothing that follows is parsed."""
+        broken = self.cycle if self._phase is BODY and self._upgrade is Upgrade.NONE else None
+        self._phase = STOPPED
+        self._held.clear()
+        if isinstance(refused, _UnreadData):
+            return
+        if broken is not None and self.pipeline and self.pipeline[0][0] is broken:
+            self.pipeline.popleft()
+        elif broken is not None and broken is self._running:
+            broken.disconnected = True
+            broken.message_event.set()
+            self._running = None
+            if broken.response_started:
+                self.transport.abort()
+                return
+        if self._running is not None:
+            self._last_words = refused.answer()
+        else:
+            self._say_last(refused.answer())
+
+    def _say_last(self, answer: bytes) -> None:
+        self._last_words = None
+        self.transport.write(answer)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close for writing and throw away what comes: closing at once resets, and a reset destroys the answer."""
+        self._phase = LINGERING
+        self._held.clear()
+        if not self.transport.can_write_eof():  # TLS
+            self.transport.close()
+            return
+        self.flow.hold = False  # type: ignore[attr-defined]
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self._deadline = self.loop.time() + self.limits.linger_seconds
+
+    # Upgrades
+
+    def _switch(self, rest: bytes) -> None:
+        """The parser stopped behind a head with an Upgrade."""
+        if self._upgrade is Upgrade.WEBSOCKET:
+            rest += bytes(self._held)
+            self._sweeper.discard(self)
+            Handshake.take_over(self, rest)
+            return
+        self._held[:0] = without_upgrade(self.scope, self.url) + rest
+        self.parser = httptools.HttpRequestParser(self)
+        self._phase = BETWEEN
+
+
+class _UnreadData(Refused):
+    """Data behind a request that was the connection's last: neither read nor answered."""
+
+
+_Unread = _UnreadData(400, "Nothing may follow the last request.")
+_LONG_LINE = Refused(414, "The request target is too long.")
+
+
+def _refusal(error: httptools.HttpParserError) -> Refused:
+    cause = error.__context__
+    if isinstance(cause, Refused):
+        return cause
+    if cause is not None:
+        raise cause
+    if "Data after `Connection: close`" in str(error):
+        return _Unread
+    return Refused(400, "The request is not valid HTTP.")
+
+
+def _is_not_zero(headers: list[tuple[bytes, bytes]]) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b" \t0")) for name, value in headers
+    )
 
 
 def make_protocol(limits: Limits) -> Callable[..., GatewayProtocol]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from email.utils import formatdate
 from typing import Any, cast
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.server import ServerState
 from uvicorn.supervisors import Multiprocess
 
@@ -40,6 +42,7 @@ def _config(app: ASGIApp | str, limits: Limits, **more: Any) -> uvicorn.Config:
         cast("Any", app),
         http=cast("Any", make_protocol(limits)),
         ws="websockets-sansio",
+        interface="asgi3",
         log_config=None,
         access_log=False,
         proxy_headers=False,  # who may speak for a client is decided by core.trust alone
@@ -49,7 +52,7 @@ def _config(app: ASGIApp | str, limits: Limits, **more: Any) -> uvicorn.Config:
 
 
 @asynccontextmanager
-async def running(  # noqa: PLR0913 - each is an option of its own, all with a default
+async def running(
     app: ASGIApp,
     *,
     host: str = "127.0.0.1",
@@ -60,8 +63,8 @@ async def running(  # noqa: PLR0913 - each is an option of its own, all with a d
 ) -> AsyncIterator[Running]:
     """Serve `app` in the current loop, on a free port when `port` is 0, for as long as the context lasts.
 
-    `certificate` is (certificate file, key file) for https. Any number of them may run side by side. On leaving, requests
-    in flight get `grace` seconds, then they are cancelled.
+    `certificate` is (certificate file, key file) for https. Any number of them may run side by side. On leaving,
+    requests in flight get `grace` seconds, then they are cancelled.
 
     Raises:
         OSError: the port is in use, or the address is not ours.
@@ -81,7 +84,8 @@ async def running(  # noqa: PLR0913 - each is an option of its own, all with a d
         raise RuntimeError("the application did not start") from exit_
     dates = asyncio.create_task(_keep_dates(server.server_state))
     try:
-        yield Running(*listener.getsockname()[:2], scheme="https" if certificate else "http")
+        address = listener.getsockname()
+        yield Running(host=address[0], port=address[1], scheme="https" if certificate else "http")
     finally:
         dates.cancel()
         await _stop(server, grace)
@@ -146,7 +150,9 @@ def serve(  # noqa: PLR0913 - each is an option of its own, all with a default
         timeout_graceful_shutdown=grace,
     )
     server = uvicorn.Server(config)
-    if workers > 1:
-        Multiprocess(config, target=server.run, sockets=[config.bind_socket()]).run()
-    else:
-        server.run()
+    if workers > 1:  # they share one listening socket
+        Multiprocess(config, sockets=[config.bind_socket()]).run()
+        return
+    server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)

@@ -1,0 +1,87 @@
+"""Judge the head of a request: what is refused, with which status, and what its target means."""
+
+import re
+from http import HTTPStatus
+
+ALLOWED = (
+    "GET HEAD POST PUT PATCH DELETE OPTIONS "
+    "PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK SEARCH BIND REBIND UNBIND ACL REPORT MKACTIVITY CHECKOUT MERGE "
+    "MKCALENDAR LINK UNLINK PURGE NOTIFY SUBSCRIBE UNSUBSCRIBE M-SEARCH QUERY"
+)
+METHODS = {name.encode(): name for name in ALLOWED.split()}
+"""Methods that are passed on. CONNECT makes a tunnel of a shared connection (F2) and TRACE shows cookies to scripts;
+the rest of what the parser knows (RTSP, ICE) is not HTTP."""
+
+MAX_HOST = 255 + 6
+"""A DNS name has at most 255 octets (RFC 1035 §2.3.4), a port five digits and its colon (F4)."""
+
+_HOST = re.compile(rb"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*)|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
+_ABSOLUTE = re.compile(rb"https?://([^/?]+)(/[^?]*)?(?:\?(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
+_SEPARATORS = re.compile(rb"[^a-z0-9]+")
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+
+
+class Refused(Exception):
+    """A request that gets an answer from the server itself; the connection is closed after it."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+    def answer(self) -> bytes:
+        """The whole HTTP/1.1 answer."""
+        text = f"{self.reason}\n".encode("ascii")
+        phrase = HTTPStatus(self.status).phrase
+        extra = _EXTRA.get(self.status, "")
+        head = (
+            f"HTTP/1.1 {self.status} {phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
+            f"content-length: {len(text)}\r\ncache-control: no-store\r\n{extra}connection: close\r\n\r\n"
+        )
+        return head.encode("ascii") + text
+
+
+_EXTRA = {
+    405: "allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",  # RFC 9110 §15.5.6: Allow is required
+    503: "retry-after: 1\r\n",
+}
+
+
+def check_host(value: bytes) -> None:
+    """Refuse a Host that is not one name or address with an optional port (RFC 9112 §3.2; F4)."""
+    if len(value) > MAX_HOST or not _HOST.fullmatch(value):
+        raise Refused(400, "The Host header is not valid.")
+
+
+def check_lookalike(name: bytes) -> None:
+    """Refuse a name that some servers fold into a framing header (`transfer_encoding`, `content---length`).
+
+    An upstream that folds would see another body than we do; AWS's desync classes call it ambiguous.
+    """
+    if name not in _FRAMING and _SEPARATORS.sub(b"-", name).strip(b"-") in _FRAMING:
+        raise Refused(400, "A header looks like one that frames the body.")
+
+
+def check_coding(values: list[bytes], version: str) -> None:
+    """Refuse every transfer coding but a single `chunked` (RFC 9112 §6.1; F1), and any in HTTP/1.0."""
+    if version != "1.1" or len(values) != 1 or values[0].strip(b" \t").lower() != b"chunked":
+        raise Refused(400, "The Transfer-Encoding is not supported.")
+
+
+def split_target(method: str, target: bytes, host: bytes) -> tuple[bytes, bytes]:
+    """The raw path and the query of a request target, judged as it came (RFC 9112 §3.2).
+
+    A fragment is refused (E3): one reader would cut it and another would not. The authority of the absolute form must
+    be the Host's, since applications read only one of the two (F3).
+    """
+    if b"#" in target:
+        raise Refused(400, "A request target has no fragment.")
+    if target[:1] == b"/":
+        path, _, query = target.partition(b"?")
+        return path, query
+    if target == b"*" and method == "OPTIONS":
+        return target, b""
+    parts = _ABSOLUTE.fullmatch(target)
+    if parts is None or parts[1].lower() != host.lower():
+        raise Refused(400, "The request target is not valid.")
+    return parts[2] or b"/", parts[3] or b""
