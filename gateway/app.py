@@ -59,13 +59,15 @@ class Gateway:
         *,
         clock: Clock = time.time,
         log: TextIO = sys.stdout,
+        http: httpx.AsyncClient | None = None,
     ) -> None:
+        """`clock` counts seconds since the epoch, `log` gets a line a request, `http` is the back channel's client."""
         if not isinstance(settings, GatewaySettings):
             settings = load(settings, _environment())
         self.settings = settings
         self.metrics = Metrics()
         self._app = app
-        self._http = _back_channel(settings)
+        self._http = http or _back_channel(settings)
         self.provider = Provider(provider_options(settings), self._http, time.monotonic)
         self._readiness = Readiness(lambda: self.provider.ready)
         self._middleware = self._assemble(clock, log)
@@ -216,7 +218,7 @@ def build_sessions(
     policy = session_policy(settings, templates)
     context = (provider.options.issuer, provider.options.client_id)
     return Sessions(
-        store=CookieStore(ring, policy.cookie.name, *context),
+        store=CookieStore(ring, cookie_name=policy.cookie.name, issuer=context[0], client_id=context[1]),
         tokens=provider,
         policy=policy,
         render=render,
@@ -237,6 +239,7 @@ def session_policy(settings: GatewaySettings, templates: HeaderTemplates) -> Ses
         groups_claim=groups_claim,
         keep_id_token=templates.needs_id_token,
         keep_access_token=templates.needs_access_token,
+        cache_bytes=settings.limits.session_cache,
     )
 
 

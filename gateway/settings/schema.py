@@ -76,6 +76,9 @@ class _Provider(Section):
         default={}, description="Added to every authorize request; ours cannot be replaced."
     )
     leeway: Seconds = Field(default=5, description="How far the provider's clock may be from ours.")
+    ca_file: Text | None = Field(
+        default=None, description="PEM file of authorities for the provider's certificate, in place of the system's."
+    )
 
     @field_validator("authorize_params")
     @classmethod

@@ -155,36 +155,41 @@ class AuthFlow:
     async def _exchange(
         self, cookies: Sequence[bytes], answer: CallbackCode, flow: Flow, keys: tuple[str, bytes], now: int
     ) -> Response:
-        key_id, binding = keys
-        own = self._flow_secrets(key_id, flow, binding)
         target = self._return_address(cookies, flow)
         try:
-            tokens = await self._provider.exchange(
-                code=answer.code,
-                redirect_uri=self.paths.redirect_uri,
-                code_verifier=own.code_verifier,
-                nonce=own.nonce,
-                now=now,
-            )
+            lines = await self._begin_session(cookies, answer.code, flow, keys, now)
         except ProviderUnavailable as error:
             return self._unavailable(error, self.paths.login_to(target))
-        except BadToken:
-            return self._not_understood("The sign-in service sent a token that does not verify.", target)
+        except BadData:
+            return self._not_understood("The sign-in service sent something that cannot be used.", target)
         except ProviderRefused as error:
             if error.error in _FINAL_REFUSALS:
                 return self._not_understood("The sign-in service does not accept this gateway as its client.", target)
             again = judge_callback(flow, usable=False, signed_in=self._signed_in(cookies, now))
             return await self._go_on(again, flow, cookies, now)
+        return with_cookies(redirect(target), lines)
+
+    async def _begin_session(
+        self, cookies: Sequence[bytes], code: str, flow: Flow, keys: tuple[str, bytes], now: int
+    ) -> list[bytes]:
+        """Redeem the code and start the session; the Set-Cookie lines that bring it, and spend the flow."""
+        key_id, binding = keys
+        own = self._flow_secrets(key_id, flow, binding)
+        tokens = await self._provider.exchange(
+            code=code,
+            redirect_uri=self.paths.redirect_uri,
+            code_verifier=own.code_verifier,
+            nonce=own.nonce,
+            now=now,
+        )
         if tokens.claims is None:
-            return self._not_understood("The sign-in service did not say who signed in.", target)
-        self._cookies.spend(flow.binding, now)
+            raise BadToken("the token endpoint gave no ID token")
         started = await self._sessions.start(
             tokens.claims, tokens.token_set, tokens.access_expires_at, now, names(cookies)
         )
+        self._cookies.spend(flow.binding, now)
         lines = [*started.set_cookies, *self._cookies.unbind(cookies), self._cookies.count_sign_in(cookies, now)]
-        if flow.return_to is None:
-            lines.append(self._cookies.drop_return(flow))
-        return with_cookies(redirect(target), lines)
+        return lines if flow.return_to else [*lines, self._cookies.drop_return(flow)]
 
     async def _go_on(self, step: Step, flow: Flow, cookies: Sequence[bytes], now: int) -> Response:
         target = self._return_address(cookies, flow)

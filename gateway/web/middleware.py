@@ -26,7 +26,7 @@ Handler = Callable[[Scope, Receive, int], Awaitable[Response]]
 _log = logging.getLogger(__name__)
 
 _NOBODY: Final[HeaderList] = []
-_FORWARDED: Final = frozenset({Decision.PASS, Decision.PASS_IDENTIFIED})
+_FORWARDED: Final = frozenset({Decision.ALLOW, Decision.ALLOW_IDENTIFIED})
 
 
 class _Exchange:
@@ -135,7 +135,7 @@ class Middleware:
     async def _forward(
         self, verdict: Verdict, scope: Scope, receive: Receive, exchange: _Exchange, request_id: str
     ) -> None:
-        identified = verdict.decision is Decision.PASS_IDENTIFIED and verdict.live is not None
+        identified = verdict.decision is Decision.ALLOW_IDENTIFIED and verdict.live is not None
         block = verdict.live.block if identified and verdict.live is not None else _NOBODY
         # A new list in a copied scope: servers that merge trailers into the live one never reach the application (A5).
         inner = dict(scope)
