@@ -17,10 +17,11 @@ MAX_EXPIRES_IN = 31_536_000
 # What RFC 6749 §5.1 lets a provider leave out. Short, so that a refresh soon settles it.
 UNSAID_EXPIRES_IN = 300
 
-# Final for the code or refresh token that was sent. Not `invalid_client`: a wrong secret is the operator's mistake,
-# which signing everybody out would not mend, and starting the sign-in again would only repeat.
-_FINAL = frozenset(
+# The provider's word on what was sent. Whether a user is signed out for it is for the caller to say: a wrong client
+# secret, for one, is the operator's mistake.
+_REFUSALS = frozenset(
     {
+        "invalid_client",
         "invalid_grant", "invalid_request", "invalid_scope", "unauthorized_client", "unsupported_grant_type",
         "unsupported_token_type", "invalid_token", "insufficient_scope", "access_denied", "interaction_required",
         "login_required", "consent_required", "expired_token", "invalid_target",
@@ -152,10 +153,8 @@ def _refusal(answer: Answer, where: str) -> ProviderRefused | ProviderUnavailabl
     """Which no it is: only a known final error in a 4xx is one; a WAF's page, throttling and redirects pass."""
     if answer.status in {400, 401, 403} and not any(sign in answer.body for sign in _THROTTLED):
         error, description = _error(answer.body)
-        if error in _FINAL:
+        if error in _REFUSALS:
             return ProviderRefused(error, description)
-        if error == "invalid_client":
-            return ProviderUnavailable(f"{where}: invalid_client, so client_id or client_secret is wrong")
     return ProviderUnavailable(f"{where}: answered {answer.status}")
 
 

@@ -157,9 +157,9 @@ def _one(fields: Iterable[tuple[str, str]], name: str) -> str | None:
     values = [value for key, value in fields if key == name]
     if not values:
         return None
-    # Lambda triggers put whole sentences, line breaks too, into a description: those are cleaned, not refused.
-    printable = name == "error_description" or values[0].isprintable()
-    if len(values) > 1 or not values[0] or len(values[0]) > MAX_VALUE or not printable:
+    # Lambda triggers put whole sentences, line breaks too, into a description: it is cleaned, not refused.
+    usable = name == "error_description" or (values[0] and values[0].isprintable())
+    if len(values) > 1 or len(values[0]) > MAX_VALUE or not usable:
         raise BadData(f"callback: {name} is repeated, empty, too long or not printable")
     return values[0]
 

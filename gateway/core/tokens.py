@@ -133,7 +133,7 @@ def _type(header: Mapping[str, Any]) -> str | None:
 def _verified(token: str, keys: KeySet, types: set[str | None]) -> dict[str, Any]:
     """The claims of a token whose signature holds."""
     header = _header(token)
-    # The algorithm is pinned before any key is touched (RFC 8725 §3.1): `none`, and HS256 with the public key, end here.
+    # The algorithm is pinned before any key is touched (RFC 8725 §3.1): `none`, and HS256 with a public key, end here.
     # We know no critical extension, and RFC 7515 §4.1.11 then asks for a refusal.
     if header.get("alg") != "RS256" or "crit" in header or _type(header) not in types:
         raise BadToken("header asks for another algorithm, extension or kind of token")

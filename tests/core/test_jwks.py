@@ -74,7 +74,7 @@ def test_an_entry_that_is_no_object_is_passed_over():
 
 
 def test_what_a_key_may_leave_out_or_add():
-    """`use`, `alg`, `key_ops` are optional, padding is tolerated, and the private half of a leaked key is never taken."""
+    """`use`, `alg` and `key_ops` are optional, padding is tolerated, and the private half of a key is never taken."""
     bare = {name: value for name, value in jwk("id").items() if name in {"kty", "n", "e"}}
     padded = {**jwk("access"), "e": jwk("access")["e"] + "==", "key_ops": ["verify"], "d": "AQAB", "p": "AQ"}
     assert set(read(bare, padded).keys) == {None, kid_of("access")}

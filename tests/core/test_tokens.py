@@ -2,6 +2,7 @@
 
 import hmac
 import json
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -406,7 +407,5 @@ def test_any_claims_are_accepted_or_bad(changes):
         ),
         lambda: verify_access_token(sign({**access_claims(), **changes}, "access"), keys, EXPECTED, now=NOW),
     ):
-        try:
+        with suppress(BadToken):
             assert isinstance(check(), dict)
-        except BadToken:
-            pass
