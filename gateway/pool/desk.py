@@ -213,7 +213,7 @@ class Desk:
         return self.seal.read(text, purpose, visit.now)
 
     def set_cookie(self, response: Response, name: str, value: str, *, max_age: int | None = None) -> None:
-        """HttpOnly; Lax, since the application's redirect is a top-level navigation; Secure where the pool is on https."""
+        """HttpOnly; Lax, since applications send browsers here from their own site; Secure on https."""
         response.set_cookie(name, value, max_age=max_age, path="/", secure=self._secure, httponly=True, samesite="lax")
 
     def drop_cookie(self, response: Response, name: str) -> None:
