@@ -11,7 +11,8 @@ from urllib.parse import unquote
 from gateway.core.asgi import HeaderList
 
 _STYLE = """
-:root{color-scheme:light dark;--ink:#1b2430;--soft:#5b6878;--paper:#fff;--ground:#eef2f7;--line:#dbe2ea;--accent:#0b6bcb}
+:root{color-scheme:light dark;--ink:#1b2430;--soft:#5b6878;--paper:#fff;--ground:#eef2f7;--line:#dbe2ea;
+--accent:#0b6bcb}
 @media(prefers-color-scheme:dark){:root{--ink:#e8edf3;--soft:#a3b0bf;--paper:#1a222c;--ground:#10161d;--line:#2e3a47;
 --accent:#6cb2ff}}
 *{box-sizing:border-box}
@@ -45,8 +46,8 @@ HEADERS: HeaderList = [
     (b"content-type", b"text/html; charset=utf-8"),
     (b"cache-control", b"private, no-store"),
     (b"x-content-type-options", b"nosniff"),
-    # No form-action: browsers apply it to redirects too, and sign-out leads on to the provider. No `no-referrer`: it would
-    # turn the form's Origin into "null", by which the gateway knows that the button is ours.
+    # No form-action: browsers apply it to redirects too, and sign-out leads on to the provider. No `no-referrer`: it
+    # would turn the form's Origin into "null", by which the gateway knows that the button is ours.
     (b"referrer-policy", b"same-origin"),
     (
         b"content-security-policy",

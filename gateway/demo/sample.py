@@ -1,7 +1,8 @@
-"""A sample application behind the gateway: it greets, and shows what reaches an application, for the demo, tests and benchmarks.
+"""A sample application behind the gateway: it greets, and shows what reaches an application.
 
 `/` greets · `/headers` · `/echo` · `/stream?size=N&chunk=M` · `/cookies` · `/upload` · `/slow?seconds=S` ·
-`/sse?count=N&interval=S` · `/ws` · `/status/{code}`. Plain ASGI, so that a benchmark measures the gateway and not a framework.
+`/sse?count=N&interval=S` · `/ws` · `/status/{code}`. The demo, the tests and the benchmarks use it; it is plain ASGI,
+so that a benchmark measures the gateway and not a framework.
 """
 
 import asyncio
@@ -48,16 +49,16 @@ async def _http(scope: Scope, receive: Receive, send: Send) -> None:
         await _answer(scope, send, 400, _TEXT, f"{problem}\n".encode())
 
 
-async def _greeting(scope: Scope, receive: Receive, send: Send) -> None:
+async def _greeting(scope: Scope, _receive: Receive, send: Send) -> None:
     await _answer(scope, send, 200, page.HEADERS, page.render(scope["headers"]))
 
 
-async def _headers(scope: Scope, receive: Receive, send: Send) -> None:
+async def _headers(scope: Scope, _receive: Receive, send: Send) -> None:
     pairs = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in scope["headers"]]
     await _answer_json(scope, send, pairs)
 
 
-async def _cookies(scope: Scope, receive: Receive, send: Send) -> None:
+async def _cookies(scope: Scope, _receive: Receive, send: Send) -> None:
     lines = b"; ".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1")
     pairs = [part.strip().partition("=")[::2] for part in lines.split(";") if part.strip()]
     await _answer_json(scope, send, pairs)
@@ -81,7 +82,7 @@ async def _upload(scope: Scope, receive: Receive, send: Send) -> None:
     await _answer_json(scope, send, {"size": size, "sha256": digest})
 
 
-async def _stream(scope: Scope, receive: Receive, send: Send) -> None:
+async def _stream(scope: Scope, _receive: Receive, send: Send) -> None:
     size = int(_number(scope, "size", 2**20, LARGEST_STREAM))
     chunk = bytes(range(256)) * 4096
     chunk = chunk[: max(1, int(_number(scope, "chunk", 65536, LARGEST_CHUNK)))]
@@ -94,13 +95,13 @@ async def _stream(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _slow(scope: Scope, receive: Receive, send: Send) -> None:
+async def _slow(scope: Scope, _receive: Receive, send: Send) -> None:
     seconds = _number(scope, "seconds", 1, LONGEST_WAIT)
     await asyncio.sleep(seconds)
     await _answer(scope, send, 200, _TEXT, f"waited {seconds:g} s\n".encode())
 
 
-async def _sse(scope: Scope, receive: Receive, send: Send) -> None:
+async def _sse(scope: Scope, _receive: Receive, send: Send) -> None:
     count = int(_number(scope, "count", 5, 1_000_000))
     interval = _number(scope, "interval", 0.5, LONGEST_WAIT)
     headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
@@ -114,7 +115,7 @@ async def _sse(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _status(scope: Scope, receive: Receive, send: Send) -> None:
+async def _status(scope: Scope, _receive: Receive, send: Send) -> None:
     code = scope["path"].removeprefix("/status/")
     if not (code.isascii() and code.isdigit() and 200 <= int(code[:4]) <= 599):
         raise _BadQuery("a status is a number from 200 to 599")
@@ -122,7 +123,7 @@ async def _status(scope: Scope, receive: Receive, send: Send) -> None:
     await _answer(scope, send, int(code), [] if bodyless else _TEXT, b"" if bodyless else f"status {code}\n".encode())
 
 
-async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+async def _not_found(scope: Scope, _receive: Receive, send: Send) -> None:
     await _answer(scope, send, 404, _TEXT, b"There is nothing here.\n")
 
 
@@ -132,15 +133,24 @@ async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["path"] != "/ws":
         await send({"type": "websocket.close", "code": 1000})
         return
-    code = parse_qs(scope["query_string"].decode("latin-1")).get("close", [""])[0]
+    try:
+        code = _close_code(scope)
+    except _BadQuery:
+        code = 0
     offered = scope.get("subprotocols") or [None]
     await send({"type": "websocket.accept", "subprotocol": offered[0]})
     while (message := await receive())["type"] == "websocket.receive":
-        if code.isascii() and code.isdigit():
-            await send({"type": "websocket.close", "code": int(code[:4]), "reason": "as asked"})
+        if code:
+            await send({"type": "websocket.close", "code": code, "reason": "as asked"})
             return
         kind = "text" if message.get("text") is not None else "bytes"
         await send({"type": "websocket.send", kind: message[kind]})
+
+
+def _close_code(scope: Scope) -> int:
+    """The code asked for, when an application may send it (RFC 6455 §7.4.2); 0 when none is."""
+    code = int(_number(scope, "close", 0, 4999))
+    return code if code == 1000 or code >= 3000 else 0
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -1,0 +1,205 @@
+"""The command line: `cognito-gateway run | check | secret | schema | pool serve | demo`.
+
+What the user got wrong ends with a message on the error stream and exit code 2, never with a traceback; `check` exits 1
+when the file has mistakes.
+"""
+
+# ruff: noqa: PLC0415 - each command imports what it needs, so that `secret` and `--version` answer at once
+
+import os
+import sys
+import time
+from argparse import ArgumentParser, Namespace, _SubParsersAction
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from gateway import __version__
+from gateway.errors import GatewayError, SettingsError
+
+if TYPE_CHECKING:
+    from gateway.server import Limits
+    from gateway.settings import schema
+
+OK = 0
+HAS_MISTAKES = 1
+USER_MISTAKE = 2
+INTERRUPTED = 130
+
+Command = Callable[[Namespace], int]
+_CLOCK = time.time  # noqa: TID251 - for the log of the servers that are started here
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and leave the process with its exit code."""
+    sys.exit(execute(arguments))
+
+
+def execute(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code. Wrong arguments raise SystemExit(2), as argparse has it."""
+    given = _parser().parse_args(arguments)
+    command: Command = given.command
+    try:
+        return command(given)
+    except GatewayError as error:
+        _complain(str(error))
+        return USER_MISTAKE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # `cognito-gateway schema | head`: not worth a word
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(prog="cognito-gateway", description="Amazon Cognito sign-in in front of any web service.")
+    parser.add_argument("--version", action="version", version=f"cognito-gateway {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _with_file(_command(commands, "run", run, "serve the gateway"), "gateway.yaml")
+    _with_file(_command(commands, "check", check, "report every mistake in a settings file"), "gateway.yaml")
+    _command(commands, "secret", secret, "print a new secret for session.secrets")
+    _command(commands, "schema", schema_, "print the JSON Schema of the settings file").add_argument(
+        "--pool", action="store_true", help="of the pool's file"
+    )
+    pool = commands.add_parser("pool", help="the local user pool").add_subparsers(required=True, metavar="COMMAND")
+    _with_file(_command(pool, "serve", pool_serve, "serve the user pool"), "pool.yaml")
+    _with_file(_command(pool, "check", pool_check, "report every mistake in a pool's settings file"), "pool.yaml")
+    trio = _command(commands, "demo", demo, "run pool, sample application and gateway together, on this machine only")
+    trio.add_argument("--data", type=Path, default=Path("data/demo"), metavar="FOLDER", help="where it remembers users")
+    trio.add_argument("--reset", action="store_true", help="forget the users, and end")
+    return parser
+
+
+def _command(commands: "_SubParsersAction[ArgumentParser]", name: str, command: Command, text: str) -> ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _with_file(parser: ArgumentParser, usual: str) -> None:
+    parser.add_argument("-c", "--config", default=usual, metavar="FILE", help=f"settings file ({usual})")
+
+
+def check(given: Namespace) -> int:
+    """Exit 0 when the gateway would start with this file, 1 with the report when it would not."""
+
+    def look() -> None:
+        from gateway.settings.load import load
+
+        load(given.config, os.environ)
+
+    return _checked(given.config, look)
+
+
+def pool_check(given: Namespace) -> int:
+    """As `check`, for the pool's file."""
+
+    def look() -> None:
+        from gateway.app_pool import pool_options
+        from gateway.settings.load import load_pool
+
+        pool_options(load_pool(given.config, os.environ))
+
+    return _checked(given.config, look)
+
+
+def _checked(name: str, look: Callable[[], None]) -> int:
+    try:
+        look()
+    except SettingsError as error:
+        _complain(str(error))
+        return HAS_MISTAKES
+    print(f"{name}: no mistakes")
+    return OK
+
+
+def secret(_: Namespace) -> int:
+    """Print 256 random bits as text."""
+    import secrets
+
+    from gateway.settings.strength import weakness
+
+    while weakness(made := secrets.token_urlsafe(32)):
+        pass  # once in billions of tries the letters look like a placeholder
+    print(made)
+    return OK
+
+
+def schema_(given: Namespace) -> int:
+    """Print the JSON Schema of the gateway's file, or of the pool's."""
+    from gateway.settings.jsonschema import gateway_schema, pool_schema
+
+    print(pool_schema() if given.pool else gateway_schema(), end="")
+    return OK
+
+
+def run(given: Namespace) -> int:
+    """Serve the gateway until a signal ends it."""
+    from gateway.app import build
+    from gateway.serving import Listener
+    from gateway.serving import run as serve
+    from gateway.settings.load import load
+    from gateway.telemetry.logs import configure
+
+    settings = load(given.config, os.environ)
+    configure(sys.stdout, _CLOCK, level=settings.logging.level, style=settings.logging.format)
+    gateway = build(settings)
+    listen = settings.listen
+    listeners = [Listener(gateway, listen.host, listen.port, "listen.port", _limits(settings.limits))]
+    if listen.metrics:
+        metrics = gateway.metrics.listener()
+        listeners.insert(0, Listener(metrics, listen.metrics.host, listen.metrics.port, "listen.metrics"))
+    serve(listeners, lambda servers: _say(f"The gateway listens on {servers[-1].url} for {settings.public_url}"))
+    return OK
+
+
+def pool_serve(given: Namespace) -> int:
+    """Serve the user pool until a signal ends it."""
+    from gateway.app_pool import build_pool
+    from gateway.serving import Listener
+    from gateway.serving import run as serve
+    from gateway.settings.load import load_pool
+    from gateway.telemetry.logs import configure
+
+    settings = load_pool(given.config, os.environ)
+    configure(sys.stdout, _CLOCK)
+    pool = build_pool(settings)
+    listener = Listener(pool, settings.listen.host, settings.listen.port, "listen.port")
+    serve([listener], lambda servers: _say(f"The pool listens on {servers[0].url}"))
+    return OK
+
+
+def demo(given: Namespace) -> int:
+    """Run pool, sample application and gateway together."""
+    if given.reset:
+        from gateway.demo.data import forget
+
+        forget(given.data)
+        print("The demo's users are forgotten.")
+        return OK
+    from gateway.demo import trio
+
+    trio.run(os.environ, given.data)
+    return OK
+
+
+def _limits(given: "schema.Limits") -> "Limits":
+    from gateway.server import Limits
+
+    return Limits(
+        header_bytes=given.header_bytes,
+        header_count=given.header_count,
+        request_line=given.request_line,
+        header_seconds=given.header_timeout,
+        body_idle_seconds=given.body_idle_timeout,
+        keep_alive_seconds=given.keep_alive,
+        connections=given.connections,
+    )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _complain(text: str) -> None:
+    print(text, file=sys.stderr)

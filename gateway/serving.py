@@ -1,0 +1,77 @@
+"""Run several applications in one loop until a signal ends them all."""
+
+import asyncio
+import errno
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import uvloop
+
+from gateway.core.asgi import ASGIApp
+from gateway.errors import GatewayError
+from gateway.server import Limits, Running, running
+
+_REASONS = {
+    errno.EADDRINUSE: "is in use by another program",
+    errno.EACCES: "may be opened by the system's administrator only",
+    errno.EADDRNOTAVAIL: "is not an address of this machine",
+}
+
+
+class CannotListen(GatewayError):
+    """An address cannot be listened on; the message is for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """An application and where it listens. `setting` is what the operator changes to move it."""
+
+    app: ASGIApp
+    host: str
+    port: int
+    setting: str
+    limits: Limits = field(default_factory=Limits)
+
+
+def cannot_listen(host: str, port: int, setting: str, error: OSError) -> CannotListen:
+    """The error of the system, in words."""
+    reason = _REASONS.get(error.errno or 0, f"cannot be listened on ({error.strerror or error})")
+    return CannotListen(f"{host}:{port} {reason}; {setting} changes it")
+
+
+def run(listeners: Sequence[Listener], ready: Callable[[Sequence[Running]], None], *, grace: float = 10) -> None:
+    """Serve all listeners in this process until SIGINT or SIGTERM; `ready` is told when all of them accept.
+
+    The last one stops first, as it may need the others. Raises CannotListen.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve_until_signal(listeners, ready, grace=grace))
+
+
+async def serve_until_signal(
+    listeners: Sequence[Listener], ready: Callable[[Sequence[Running]], None], *, grace: float = 10
+) -> None:
+    """As `run`, within a loop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with AsyncExitStack() as stack:
+            ready([await _start(stack, listener, grace) for listener in listeners])
+            await stop.wait()
+            for number in (signal.SIGINT, signal.SIGTERM):  # a second Ctrl-C does not wait for anybody
+                loop.remove_signal_handler(number)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def _start(stack: AsyncExitStack, listener: Listener, grace: float) -> Running:
+    serving = running(listener.app, host=listener.host, port=listener.port, limits=listener.limits, grace=grace)
+    try:
+        return await stack.enter_async_context(serving)
+    except OSError as error:
+        raise cannot_listen(listener.host, listener.port, listener.setting, error) from error
