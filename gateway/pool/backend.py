@@ -1,26 +1,42 @@
 """Assemble the pool's parts from its options: storage, keys, accounts, grants, mail."""
 
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import secrets
+import uuid
 from collections.abc import Callable
-from typing import Self
+from typing import Final, Self
 
 from gateway.pool.accounts import Accounts
+from gateway.pool.attributes import confirmed_identifiers, first_identifiers, login_attribute, lookups
+from gateway.pool.codes import Codes
 from gateway.pool.grants import Grants
-from gateway.pool.mail import DevelopmentMailbox, Mail, Mailer
-from gateway.pool.records import PoolOptions
+from gateway.pool.mail import DevelopmentMailbox, Mail, Mailer, mailer_for
+from gateway.pool.passwords import Passwords
+from gateway.pool.records import HOUR, PoolOptions, SeedUser, User, UserStatus
+from gateway.pool.sql import SqlStorage
+from gateway.pool.storage import PoolStorage
+from gateway.pool.stored import StoredKey
+from gateway.pool.throttle import Throttle
+from gateway.pool.tokens import Tokens, load_keys
+
+PURGE_SECONDS: Final = HOUR
+"""How often what has expired is forgotten."""
 
 
 class Backend:
-    """What pages and endpoints work with. Built at once, usable between `open()` and `aclose()` (or `async with`).
+    """What pages and endpoints work with. Usable between `open()` and `aclose()` (or `async with`).
 
-    `clock` gives seconds since the epoch; `show` receives each e-mail of the development mailbox.
+    `options`, `clock`, `storage`, `mailer` and `mailbox` are there at once; `accounts`, `grants` and `tokens` need keys
+    from the storage and are there after `open()`. `clock` gives seconds since the epoch; `show` receives each e-mail
+    of the development mailbox.
     """
 
-    options: PoolOptions
-    clock: Callable[[], float]
     accounts: Accounts
     grants: Grants
-    mailer: Mailer
-    mailbox: DevelopmentMailbox | None
+    tokens: Tokens
 
     def __init__(
         self,
@@ -29,17 +45,43 @@ class Backend:
         clock: Callable[[], float],
         show: Callable[[Mail], None] | None = None,
         mailer: Mailer | None = None,
-    ) -> None: ...
+    ) -> None:
+        self.options = options
+        self.clock = clock
+        self.storage: PoolStorage = SqlStorage(options.database)
+        self.mailer = mailer or mailer_for(options.mail, show)
+        self.mailbox = self.mailer if isinstance(self.mailer, DevelopmentMailbox) else None
+        self._passwords = Passwords(options.argon2)
+        self._purging: asyncio.Task[None] | None = None
 
     def now(self) -> int:
         """The clock's whole seconds."""
         return int(self.clock())
 
     async def open(self) -> None:
-        """Create tables, keys and seed users where they are missing."""
+        """Create tables, keys and seed users where they are missing.
+
+        Raises:
+            ValueError: the database belongs to another pool, or its keys to another secret.
+        """
+        await self.storage.open()
+        await self._check_owner()
+        await self._passwords.open()
+        await self._assemble()
+        for seed in self.options.seed_users:
+            await self._plant(seed)
+        await self.storage.purge(self.now())
+        self._purging = asyncio.create_task(self._purge_regularly())
 
     async def aclose(self) -> None:
         """Deliver what is queued and close the storage."""
+        if self._purging is not None:
+            self._purging.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._purging
+        await self.mailer.aclose()
+        self._passwords.close()
+        await self.storage.aclose()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -47,3 +89,55 @@ class Backend:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    async def _check_owner(self) -> None:
+        # R6: two pools must never share keys, so they never share a database.
+        owner = await self.storage.keys.add(StoredKey(name="pool-id", value=self.options.pool_id.encode()))
+        if owner != self.options.pool_id.encode():
+            raise ValueError(f"the database belongs to pool {owner.decode()}, not to {self.options.pool_id}")
+
+    async def _assemble(self) -> None:
+        options, storage = self.options, self.storage
+        self.tokens = Tokens(options, await load_keys(storage.keys, options.secret))
+        self.grants = Grants(options, storage.grants, storage.users, self.tokens)
+        key = await self._root_key()
+        self.accounts = Accounts(
+            options,
+            storage,
+            passwords=self._passwords,
+            codes=Codes(storage.codes, _derive(key, b"cognito-gateway/pool/codes/v1")),
+            limits=Throttle(storage.counters, _derive(key, b"cognito-gateway/pool/counters/v1")),
+            mailer=self.mailer,
+        )
+
+    async def _root_key(self) -> bytes:
+        if self.options.secret:
+            return self.options.secret.reveal().encode()
+        return await self.storage.keys.add(StoredKey(name="root", value=secrets.token_bytes(32)))
+
+    async def _plant(self, seed: SeedUser) -> None:
+        """Create a seed user, confirmed and verified, unless somebody of that name is there."""
+        options, now = self.options, self.now()
+        if await self.storage.users.find(lookups(options, seed.username)) is not None:
+            return
+        sub, login = str(uuid.uuid4()), login_attribute(options, seed.username)
+        attributes = {**seed.attributes, **({login: seed.username} if login else {})}
+        verified = {f"{name}_verified": "true" for name in ("email", "phone_number") if name in attributes}
+        user = User(
+            sub=sub, username=sub if login else seed.username, attributes={**verified, **attributes},
+            groups=seed.groups,
+            status=UserStatus.FORCE_CHANGE_PASSWORD if seed.temporary_password else UserStatus.CONFIRMED,
+            password_hash=await self._passwords.hash(seed.password.reveal()), password_set_at=now,
+            created_at=now, updated_at=now,
+        )  # fmt: skip
+        await self.storage.users.add(user, first_identifiers(options, user) + confirmed_identifiers(options, user))
+
+    async def _purge_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(PURGE_SECONDS)
+            await self.storage.purge(self.now())
+
+
+def _derive(key: bytes, label: bytes) -> bytes:
+    """A key for one use alone: HMAC-SHA256 of a label with a version in it."""
+    return hmac.new(key, label, hashlib.sha256).digest()

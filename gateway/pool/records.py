@@ -34,6 +34,36 @@ _CLIENT_ID = re.compile(r"[\w+]{1,128}", re.ASCII)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+def check_redirect_url(url: str) -> None:
+    """`https`, a custom scheme, or `http` on loopback; absolute, without fragment, at most 1,024 characters (§6.9)."""
+    parts = urlsplit(url)
+    if not parts.scheme or len(url) > 1024 or re.search(r"[\x00-\x20\x7f\\#]", url):
+        raise ValueError(f"{url!r} is not an absolute address without fragment")
+    if parts.scheme in {"javascript", "data", "vbscript", "file", "blob", "about"}:
+        raise ValueError(f"{url!r} has a scheme that browsers execute")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ValueError(f"{url} cannot use the HTTP protocol.")
+    if parts.scheme in {"http", "https"} and (not parts.hostname or "@" in parts.netloc):
+        raise ValueError(f"{url!r} has no plain host")
+
+
+def _check_base_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or url != f"{parts.scheme}://{parts.netloc}":
+        raise ValueError(f"base_url: {url!r} is not scheme://host[:port]")
+
+
+def _within(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name}: {value} is not between {low} and {high}")
+
+
+def _unique(name: str, values: list[str]) -> None:
+    doubled = sorted({value for value in values if values.count(value) > 1})
+    if doubled:
+        raise ValueError(f"{name}: {doubled[0]!r} appears twice")
+
+
 class UserStatus(enum.StrEnum):
     """`UserStatus` of the Cognito API."""
 
@@ -220,7 +250,8 @@ class PoolOptions:
 
     `issuer` is the `iss` of every token: by default `{base_url}/{pool_id}`; an Amazon-shaped one may be set, discovery
     stays at `{base_url}/{pool_id}/.well-known/…`. `secret` protects the private keys at rest and the hashes of the
-    6-digit codes; without it both rest on the secrecy of the database alone. `exact_discovery` serves Amazon's keys only.
+    6-digit codes; without it both rest on the secrecy of the database alone. `exact_discovery` serves Amazon's keys
+    only.
     """
 
     pool_id: str
@@ -269,33 +300,3 @@ class PoolOptions:
     def client(self, client_id: str | None) -> AppClient | None:
         """The client of that id, or `None`."""
         return next((client for client in self.clients if client.client_id == client_id), None)
-
-
-def check_redirect_url(url: str) -> None:
-    """`https`, a custom scheme, or `http` on loopback; absolute, without fragment, at most 1,024 characters (§6.9)."""
-    parts = urlsplit(url)
-    if not parts.scheme or len(url) > 1024 or re.search(r"[\x00-\x20\x7f\\#]", url):
-        raise ValueError(f"{url!r} is not an absolute address without fragment")
-    if parts.scheme in {"javascript", "data", "vbscript", "file", "blob", "about"}:
-        raise ValueError(f"{url!r} has a scheme that browsers execute")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise ValueError(f"{url} cannot use the HTTP protocol.")
-    if parts.scheme in {"http", "https"} and (not parts.hostname or "@" in parts.netloc):
-        raise ValueError(f"{url!r} has no plain host")
-
-
-def _check_base_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or url != f"{parts.scheme}://{parts.netloc}":
-        raise ValueError(f"base_url: {url!r} is not scheme://host[:port]")
-
-
-def _within(name: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise ValueError(f"{name}: {value} is not between {low} and {high}")
-
-
-def _unique(name: str, values: list[str]) -> None:
-    doubled = sorted({value for value in values if values.count(value) > 1})
-    if doubled:
-        raise ValueError(f"{name}: {doubled[0]!r} appears twice")

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from gateway.pool.grants import OAuthError
 from gateway.pool.records import AppClient, ResourceServer
+from gateway.pool.refusals import OAuthError
 
 OIDC_SCOPES = ("openid", "email", "phone", "profile", "aws.cognito.signin.user.admin")
 
@@ -22,3 +22,17 @@ def requested_scopes(client: AppClient, servers: Sequence[ResourceServer], raw: 
     if not granted or (set(granted) & {"email", "phone", "profile"} and "openid" not in granted):
         raise OAuthError("invalid_scope")
     return granted
+
+
+def machine_scopes(client: AppClient, servers: Sequence[ResourceServer], raw: str | None) -> tuple[str, ...]:
+    """The scopes of a client_credentials grant: custom ones only, all of the client's when none are asked for.
+
+    Raises OAuthError (`invalid_scope`) for one that the client is not allowed, that no resource server has, or that
+    speaks of a user.
+    """
+    known = {scope for server in servers for scope in server.full_scopes()}
+    allowed = tuple(scope for scope in client.allowed_scopes if scope in known)
+    asked = tuple(dict.fromkeys((raw or "").split())) or allowed
+    if not asked or not set(asked) <= set(allowed):
+        raise OAuthError("invalid_scope")
+    return asked

@@ -1,0 +1,111 @@
+"""Judge the names and attributes that people sign up with, and say how they are found again."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.pool.records import STANDARD_ATTRIBUTES, AppClient, PoolOptions, User
+from gateway.pool.refusals import UNWRITABLE, PoolError, invalid
+from gateway.pool.stored import Identifier
+
+_EMAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
+"""What HTML's `type=email` takes: ASCII, one `@`, no quoting, so that no mail header can be reached (R14)."""
+_PHONE: Final = re.compile(r"\+[0-9]{5,15}")
+_USERNAME: Final = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,128}")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LONGEST: Final = 2048
+
+
+def is_email(value: str) -> bool:
+    """Whether it is one plain e-mail address."""
+    return len(value) <= 254 and _EMAIL.fullmatch(value) is not None
+
+
+def check_username(options: PoolOptions, username: str) -> None:
+    """Raise PoolError (InvalidParameterException) for a username that the pool cannot take."""
+    if options.username_attributes:
+        if login_attribute(options, username) is None:
+            words = " or ".join(
+                "a phone number" if a == "phone_number" else "an email" for a in options.username_attributes
+            )
+            raise invalid(f"Username should be {words}.")
+        return
+    if not _USERNAME.fullmatch(username):
+        raise invalid("Username is not valid.")
+    for attribute in options.alias_attributes:
+        if _looks_like(attribute, username):
+            kind = "email" if attribute == "email" else "phone number"
+            raise invalid(f"Username cannot be of {kind} format, since user pool is configured for {kind} alias.")
+
+
+def login_attribute(options: PoolOptions, username: str) -> str | None:
+    """Which attribute a typed username is, in a pool whose users sign in with attributes."""
+    return next((name for name in options.username_attributes if _looks_like(name, username)), None)
+
+
+def _looks_like(attribute: str, value: str) -> bool:
+    if attribute == "email":
+        return is_email(value)
+    return attribute == "phone_number" and _PHONE.fullmatch(value) is not None
+
+
+def check_attributes(options: PoolOptions, client: AppClient, attributes: Mapping[str, str]) -> None:
+    """Raise PoolError for attributes that do not exist, that the client may not write, or that are malformed."""
+    for name, value in attributes.items():
+        if name not in STANDARD_ATTRIBUTES and name not in options.custom_attributes:
+            raise PoolError(*UNWRITABLE)
+        if not client.may_write(name) and name not in options.required_attributes:
+            raise PoolError(*UNWRITABLE)
+        _check_value(name, value)
+    for name in options.required_attributes:
+        if not attributes.get(name):
+            raise invalid(f"Attributes did not conform to the schema: {name}: The attribute is required")
+
+
+def _check_value(name: str, value: str) -> None:
+    if name == "email" and not is_email(value):
+        raise invalid("Invalid email address format.")
+    if name == "phone_number" and not _PHONE.fullmatch(value):
+        raise invalid("Invalid phone number format.")
+    if name == "birthdate" and len(value) != 10:
+        raise invalid("Attributes did not conform to the schema: birthdate: Attribute length must be 10")
+    if len(value) > _LONGEST or _CONTROL.search(value):
+        raise invalid(f"Attributes did not conform to the schema: {name}: Attribute value is not valid")
+
+
+def normalised(options: PoolOptions, value: str) -> str:
+    """The form in which names are compared: one spelling for all that look or sort the same (NFKC), case folded."""
+    value = unicodedata.normalize("NFKC", value.strip())
+    return value if options.case_sensitive else unicodedata.normalize("NFKC", value.casefold())
+
+
+def lookups(options: PoolOptions, typed: str) -> list[Identifier]:
+    """Where to look for what somebody typed, in this order."""
+    value = normalised(options, typed)
+    kinds = options.username_attributes or options.alias_attributes
+    return [Identifier(kind, value) for kind in ("username", *kinds)]
+
+
+def first_identifiers(options: PoolOptions, user: User) -> list[Identifier]:
+    """What finds the user from sign-up on: the username; in a pool of username attributes these too."""
+    names = [Identifier("username", normalised(options, user.username))]
+    return names + _identifiers(options, user, options.username_attributes)
+
+
+def confirmed_identifiers(options: PoolOptions, user: User) -> list[Identifier]:
+    """What finds the user once confirmed: aliases count only when verified (reference §6.1)."""
+    proven = tuple(a for a in options.alias_attributes if a == "preferred_username" or user.verified(a))
+    return _identifiers(options, user, proven)
+
+
+def _identifiers(options: PoolOptions, user: User, names: tuple[str, ...]) -> list[Identifier]:
+    return [Identifier(n, normalised(options, user.attributes[n])) for n in names if user.attributes.get(n)]
+
+
+def masked(attribute: str, value: str) -> str:
+    """A destination as Cognito shows it: `j***@e***`, `+*******1234`."""
+    if attribute == "phone_number":
+        return f"+{'*' * 7}{value[-4:]}"
+    local, _, domain = value.partition("@")
+    return f"{local[:1]}***@{domain[:1]}***"

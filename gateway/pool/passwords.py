@@ -1,0 +1,145 @@
+"""Hash and check passwords, and judge new ones by the pool's policy."""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from gateway.pool.records import Argon2Profile, PasswordPolicy
+from gateway.pool.refusals import TOO_MANY_REQUESTS, PoolError, weak_password
+
+_T = TypeVar("_T")
+
+MAX_LENGTH: Final = 256
+"""Longest password in characters (reference §6.2)."""
+
+_SYMBOLS: Final = r"[\^$*.\[\]{}()?\"!@#%&/\\,><':;|_~`=+\-]"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One line of the checklist that sign-up pages show while one types.
+
+    `name` ends the line's class `checkPassword-…`; `pattern` means the same to Python and to JavaScript; `reason` is
+    how Cognito's API says it.
+    """
+
+    name: str
+    text: str
+    pattern: str
+    reason: str
+
+    def met(self, password: str) -> bool:
+        """Whether the password fulfils it."""
+        return re.search(self.pattern, password) is not None
+
+
+_LOWER: Final = Requirement(
+    "lowerletter", "Password must contain a lower case letter", "[a-z]", "Password must have lowercase characters"
+)
+_UPPER: Final = Requirement(
+    "upperletter", "Password must contain an upper case letter", "[A-Z]", "Password must have uppercase characters"
+)
+_NUMBER: Final = Requirement(
+    "numbers", "Password must contain a number", "[0-9]", "Password must have numeric characters"
+)
+_SYMBOL: Final = Requirement(
+    "symbols",
+    "Password must contain a special character",
+    # A space counts as one unless it leads or trails (reference §6.2).
+    rf"{_SYMBOLS}|\S +\S",
+    "Password must have symbol characters",
+)
+_SPACES: Final = Requirement(
+    "spaces",
+    "Password must not contain a leading or trailing space",
+    r"^\S(?:[\s\S]*\S)?(?![\s\S])",
+    "Password must not contain a leading or trailing space",
+)
+
+
+def checklist(policy: PasswordPolicy) -> tuple[Requirement, ...]:
+    """What the policy asks, in the order of Cognito's pages."""
+    count = policy.minimum_length
+    length = f"Password must contain at least {count} characters"
+    lines = (
+        (policy.require_lowercase, _LOWER),
+        (policy.require_uppercase, _UPPER),
+        (policy.require_numbers, _NUMBER),
+        (policy.require_symbols, _SYMBOL),
+        (True, Requirement("length", length, rf"[\s\S]{{{count}}}", "Password not long enough")),
+        (True, _SPACES),
+    )
+    return tuple(line for wanted, line in lines if wanted)
+
+
+def judge(policy: PasswordPolicy, password: str) -> None:
+    """Raise PoolError (InvalidPasswordException) with the first reason; the length comes first, as at Amazon's."""
+    if len(password) > MAX_LENGTH:
+        raise weak_password("Password too long")
+    unmet = [line for line in checklist(policy) if not line.met(password)]
+    if unmet:
+        raise weak_password(min(unmet, key=lambda line: line.name != "length").reason)
+
+
+class Passwords:
+    """Argon2id in a bounded number of threads (R13: each hash takes `profile.memory` KiB).
+
+    When more than `profile.waiting` hashes wait for a thread, further ones are refused at once: a flood of sign-ins
+    must not become a queue that nobody outlives.
+    """
+
+    def __init__(self, profile: Argon2Profile) -> None:
+        self._hasher = PasswordHasher(
+            time_cost=profile.time_cost, memory_cost=profile.memory, parallelism=profile.parallelism
+        )
+        self._threads = ThreadPoolExecutor(profile.workers, thread_name_prefix="argon2")
+        self._room = profile.workers + profile.waiting
+        self._inside = 0
+        self._dummy = ""
+
+    async def open(self) -> None:
+        """Make the hash that stands in for users who do not exist."""
+        self._dummy = await self.hash(secrets.token_urlsafe(32))
+
+    async def hash(self, password: str) -> str:
+        """A fresh salted hash. Raises PoolError (TooManyRequestsException) when too many wait."""
+        return await self._run(self._hasher.hash, password)
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Whether the password is the one of the stored hash. Without one, the same work is done and the answer is no.
+
+        Raises PoolError (TooManyRequestsException) when too many wait.
+        """
+        # R12: an unknown user must cost what a wrong password costs, else time tells who has an account.
+        matches = await self._run(self._matches, stored or self._dummy, password)
+        return matches and stored is not None
+
+    def outdated(self, stored: str) -> bool:
+        """Whether the hash was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(stored)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _matches(self, stored: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _run(self, work: Callable[..., _T], *args: str) -> _T:
+        if self._inside >= self._room:
+            raise PoolError(*TOO_MANY_REQUESTS)
+        self._inside += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+        finally:
+            self._inside -= 1
