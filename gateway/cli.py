@@ -84,9 +84,10 @@ def check(given: Namespace) -> int:
     """Exit 0 when the gateway would start with this file, 1 with the report when it would not."""
 
     def look() -> None:
+        from gateway.app import build
         from gateway.settings.load import load
 
-        load(given.config, os.environ)
+        build(load(given.config, os.environ))
 
     return _checked(given.config, look)
 

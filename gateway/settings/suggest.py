@@ -9,6 +9,10 @@ from pydantic import BaseModel
 from gateway.settings.document import KeyPath
 
 
+_FEW = 8
+"""Keys that are listed when none is alike; more would hide the rest of the report."""
+
+
 def meant(root: type[BaseModel], path: KeyPath, data: Any) -> str:
     """What to say about an unknown key at the end of `path`: the nearest one, or the section that it belongs in."""
     unknown = str(path[-1])
@@ -18,7 +22,7 @@ def meant(root: type[BaseModel], path: KeyPath, data: Any) -> str:
     homes = [section for section, keys in sections(root) if unknown in keys]
     if len(homes) == 1:
         return f"unknown key here; it belongs in {homes[0]}" if homes[0] else "unknown key here; it belongs at the top"
-    return f"unknown key; known here: {', '.join(sorted(here))}" if here else "unknown key"
+    return f"unknown key; known here: {', '.join(sorted(here))}" if 0 < len(here) <= _FEW else "unknown key"
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
