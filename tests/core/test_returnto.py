@@ -280,7 +280,8 @@ HOSTS = [
     "evil.com\\.bar.foo", "evil.com%2f.bar.foo", "evil.com%5c.bar.foo", "evil.com%00.bar.foo", "evil\u3002com",
     "evil.com\uff0f.bar.foo", "evil\uff0ecom", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "[::1]",
     "[fe80::1%25eth0]", "[::ffff:127.0.0.1]", "evilbar.foo", "app.example.com.", "APP.EXAMPLE.COM",
-    "app.example.com:80", "app.example.com:", "xn--app-example.com", "a.bar.foo", "docs.example.org:8443", "docs.example.org",
+    "app.example.com:80", "app.example.com:", "xn--app-example.com", "a.bar.foo", "docs.example.org:8443",
+    "docs.example.org",
 ]  # fmt: skip
 TAILS = ["", "/", "/a", "/..", "//", "?rd=https://app.example.com", "#/app.example.com", "/%2e%2e/%2e%2e"]
 

@@ -1,0 +1,139 @@
+"""The readings of a request path: one for plain paths, all plausible ones for the rest."""
+
+import itertools
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.paths import MAX_READINGS, is_plain, readings
+from gateway.errors import BadPath
+
+
+@pytest.mark.parametrize("path", ["/", "/a", "/a/b/", "/a.b/c-d_e~f", "/@x:1,2=3!$&'()*+", "/a..b/c."])
+def test_a_plain_path_has_one_reading(path: str) -> None:
+    """What everybody reads alike is decided by one fast check."""
+    assert is_plain(path.encode())
+    assert readings(path.encode()) == (path,)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"/public/../admin", {"/public/../admin", "/admin"}),
+        (b"/public/%2e%2e/admin", {"/public/%2E%2E/admin", "/public/../admin", "/admin"}),
+        (b"/public/..%2fadmin", {"/public/..%2Fadmin", "/public/../admin", "/admin"}),
+        (b"/public//../admin", {"/public//../admin", "/public/../admin", "/public/admin", "/admin"}),
+        (b"/public/..;/admin", {"/public/..;/admin", "/public/../admin", "/admin"}),
+        (b"/public/..;x=1/admin", {"/public/..;x=1/admin", "/public/../admin", "/admin"}),
+        (b"/public\\..\\admin", {"/public\\..\\admin", "/public/../admin", "/admin"}),
+        (b"/%70ublic", {"/%70ublic", "/public"}),
+        (b"/PUBLIC%20", {"/PUBLIC%20", "/PUBLIC "}),
+        (b"//admin", {"//admin", "/admin"}),
+        (b"/a/./b", {"/a/./b", "/a/b"}),
+        (b"/a/b/..", {"/a/b/..", "/a/"}),
+        (b"/a/b/.", {"/a/b/.", "/a/b/"}),
+        (b"/.well-known/x", {"/.well-known/x"}),
+        (b"/foo/secret%23/bar", {"/foo/secret%23/bar", "/foo/secret#/bar", "/foo/secret"}),
+        (b"/foo/secret#/bar", {"/foo/secret#/bar", "/foo/secret"}),
+        (b"/foo%3fx", {"/foo%3Fx", "/foo?x", "/foo"}),
+        (b"/caf%c3%a9", {"/caf%C3%A9", "/caf\u00e9"}),
+        (b"/caf\xc3\xa9", {"/caf\u00e9"}),
+        (b"/100%25", {"/100%25", "/100%"}),
+        (b"/api/group%2Fproject", {"/api/group%2Fproject", "/api/group/project"}),
+    ],
+)
+def test_odd_paths_have_every_plausible_reading(raw: bytes, expected: set[str]) -> None:
+    """E1-E4, Q1, O12: decoded, dots removed, parameters cut, backslashes turned, slashes merged, rest cut."""
+    assert set(readings(raw)) == expected
+    assert len(readings(raw)) == len(expected)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"/public/%252e%252e/admin", b"/public/..%252fadmin", b"/public/..%255cadmin", b"/public/..%c0%afadmin"]
+)
+def test_double_and_overlong_encodings_reach_the_protected_path(raw: bytes) -> None:
+    """Q1, E2: what a second decoder, or a decoder of the nineties, makes of the path is among its readings."""
+    assert "/admin" in readings(raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"", "does not start with a slash"),
+        (b"*", "does not start with a slash"),
+        (b"http://x/", "does not start with a slash"),
+        (b"/a%", "invalid percent escape"),
+        (b"/a%2", "invalid percent escape"),
+        (b"/a%u002f", "invalid percent escape"),
+        (b"/%zz", "invalid percent escape"),
+        (b"/a\x00b", "control character"),
+        (b"/a\tb", "control character"),
+        (b"/a\x7fb", "control character"),
+        (b"/a%00b", "control character"),
+        (b"/a%0d%0ab", "control character"),
+        (b"/a%2500b", "control character"),
+        (b"/a%c0%80", "control character"),
+        (b"/a%e0%80%80", "control character"),
+        (b"/..", "climbs above the root"),
+        (b"/a/../..", "climbs above the root"),
+        (b"/a/..%2f..%2fetc/passwd", "climbs above the root"),
+        (b"/%2e%2e/", "climbs above the root"),
+        (b"/a/%252e%252e/..", "climbs above the root"),
+        (b"/" + b";%2525a%255c//%23%3f./" * 700, "too many readings"),
+    ],
+)
+def test_paths_without_a_safe_reading_are_refused(raw: bytes, message: str) -> None:
+    """E1, E6: control characters, broken escapes and climbing paths are a 400, whatever the depth of encoding."""
+    with pytest.raises(BadPath, match=message):
+        readings(raw)
+
+
+def test_escapes_deeper_than_two_are_not_followed() -> None:
+    """Three encodings in a row are undone by nobody; the work stays bounded."""
+    assert "/admin" not in readings(b"/public/..%25252fadmin")
+
+
+DOTS = ["..", "%2e%2e", ".%2e", "%2E.", "%252e%252e", "..;", "..;a=b", "%2e%2e;", "..%3b"]
+SLASHES = ["/", "%2f", "%2F", "%5c", "\\", "%252f", "%255c", "//", "/./", "/;/", "%c0%af"]
+
+
+def test_generated_climbs_out_of_a_public_folder_are_seen() -> None:
+    """E1, E2, Q1: whatever mix of separators and dot segments leads to /admin, /admin is among the readings."""
+    for before, dots, after in itertools.product(SLASHES, DOTS, SLASHES):
+        found = readings(f"/public/x{before}{dots}/..{after}admin".encode())
+        assert any(reading in {"/admin", "//admin"} for reading in found), (before, dots, after)
+
+
+PIECES = st.sampled_from(
+    ["/", "//", "a", "admin", ".", "..", ";", ";v=1", "%2f", "%5c", "\\", "%2e", "%25", "%252e", "%3b", "#"]
+)
+PATHS = st.lists(PIECES, max_size=12).map(lambda pieces: ("/" + "".join(pieces)).encode())
+
+
+@pytest.mark.property
+@given(st.one_of(PATHS, st.binary(max_size=60).map(lambda tail: b"/" + tail)))
+def test_every_path_is_read_or_refused(raw: bytes) -> None:
+    """Any bytes give bounded, rooted, distinct readings, the raw one first, or BadPath: nothing else."""
+    try:
+        found = readings(raw)
+    except BadPath:
+        return
+    assert 0 < len(found) <= MAX_READINGS + 8
+    assert len(set(found)) == len(found)
+    assert all(reading.startswith("/") for reading in found)
+    assert found[0].casefold() == raw.decode("utf-8", "surrogateescape").casefold()
+
+
+@pytest.mark.property
+@given(PATHS)
+def test_the_fast_check_agrees_with_the_long_way(raw: bytes) -> None:
+    """A path that is plain has no second reading, and each reading's decoded form is a reading too."""
+    try:
+        found = readings(raw)
+    except BadPath:
+        return
+    if is_plain(raw):
+        assert found == (raw.decode(),)
+    assert unquote(found[0]) in found
