@@ -362,7 +362,8 @@ class GatewayProtocol(HttpToolsProtocol):
             self._say_last(self._last_words)
         else:
             self.flow.resume_reading()
-            self._deadline = self.loop.time() + self.limits.keep_alive_seconds
+            if self._phase is BETWEEN:  # else the next head has begun, with its own time
+                self._deadline = self.loop.time() + self.limits.keep_alive_seconds
 
     def _release(self) -> None:
         if not self.pipeline:
