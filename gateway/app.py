@@ -28,7 +28,7 @@ from gateway.provider.presets import cognito, oidc
 from gateway.proxy.app import ReverseProxy
 from gateway.proxy.options import UpstreamOptions, UpstreamTimeouts, UpstreamTls
 from gateway.sessions.policy import SessionPolicy
-from gateway.sessions.service import Live, Sessions
+from gateway.sessions.service import Sessions
 from gateway.settings.load import load
 from gateway.settings.schema import AccessRule, CognitoProvider, GatewaySettings, Upstream
 from gateway.stores.cookie import CookieStore
@@ -76,7 +76,6 @@ class Gateway:
         settings, provider = self.settings, self.provider
         ring = KeyRing(settings.session.secrets)
         templates = HeaderTemplates.compile(settings.headers)
-        groups_claim = settings.provider.groups_claim
 
         def render(session: Session) -> HeaderList:
             tokens = session.tokens
@@ -101,7 +100,7 @@ class Gateway:
                 guard=Guard(
                     rules=access_rules(settings.access),
                     sessions=sessions,
-                    bearers=build_bearers(settings, provider, render, groups_claim),
+                    bearers=build_bearers(settings, provider, render),
                     outage_grace=settings.session.outage_grace,
                 ),
                 flow=flow,
@@ -251,18 +250,13 @@ def _cookie(name: str, settings: GatewaySettings) -> CookieSpec:
 
 
 def build_bearers(
-    settings: GatewaySettings, provider: Provider, render: Callable[[Session], HeaderList], groups_claim: str
+    settings: GatewaySettings, provider: Provider, render: Callable[[Session], HeaderList]
 ) -> Bearers | None:
     """Who recognises programs, when the settings want them."""
     if not settings.bearer.enabled:
         return None
     clients = settings.bearer.clients or frozenset({settings.provider.client_id})
-
-    def open_live(session: Session) -> Live:
-        groups = session.claims.get(groups_claim)
-        return Live(session, render(session), frozenset(groups if isinstance(groups, list) else ()))
-
-    return Bearers(provider, client_ids=clients, open_live=open_live)
+    return Bearers(provider, client_ids=clients, groups_claim=settings.provider.groups_claim, render=render)
 
 
 def access_rules(rules: tuple[AccessRule, ...]) -> AccessRules:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Protocol
 
 from gateway.core.asgi import HeaderList
-from gateway.core.session import Session, TokenSet
+from gateway.core.session import Session, TokenSet, groups_in
 from gateway.errors import BadToken
 from gateway.sessions.service import Live
 
@@ -39,11 +39,14 @@ class Bearers:
         verifier: Verifier,
         *,
         client_ids: frozenset[str],
-        open_live: Callable[[Session], Live],
+        groups_claim: str,
+        render: Callable[[Session], HeaderList],
     ) -> None:
+        """`render` makes the identity header lines, as for sessions."""
         self._verifier = verifier
         self._client_ids = client_ids
-        self._open_live = open_live
+        self._groups_claim = groups_claim
+        self._render = render
         self._known: OrderedDict[str, Live] = OrderedDict()
 
     async def recognise(self, token: str, now: int) -> Live:
@@ -53,14 +56,15 @@ class Bearers:
             self._known.move_to_end(token)
             return live
         claims = await self._verifier.verify_bearer(token, now, self._client_ids)
-        live = self._open_live(_as_session(token, claims))
+        session = _as_session(token, claims, groups_in(claims, self._groups_claim))
+        live = Live(session, self._render(session), frozenset(session.groups))
         self._known[token] = live
         if len(self._known) > _CACHE:
             self._known.popitem(last=False)
         return live
 
 
-def _as_session(token: str, claims: Mapping[str, Any]) -> Session:
+def _as_session(token: str, claims: Mapping[str, Any], groups: tuple[str, ...]) -> Session:
     expires_at = int(claims["exp"])
     if "sub" not in claims:
         raise BadToken("no sub")
@@ -72,5 +76,6 @@ def _as_session(token: str, claims: Mapping[str, Any]) -> Session:
         access_expires_at=expires_at,
         refresh_at=None,
         claims=claims,
+        groups=groups,
         tokens=TokenSet(id_token=None, access_token=token, refresh_token=None),
     )
