@@ -10,6 +10,9 @@ CACHE_BYTES = 64 * 1024 * 1024
 OVERHEAD = 4096
 """Bytes that an entry costs beside its texts: objects, claims, dictionary. Measured 2.6 to 3.6 KB; rounded up."""
 
+NEVER = 2**53
+"""Later than any time: no idle cookie falls due."""
+
 
 @dataclass(slots=True, eq=False)
 class Live:
@@ -25,8 +28,8 @@ class Live:
     """Characters of the cookie value that it came in or went out with."""
     seen: int = 0
     """When this process last saw its user."""
-    marked: int = 0
-    """The time that the browser's idle cookie tells, as far as known."""
+    marked: int = NEVER
+    """The time that the browser's idle cookie tells, as far as known. What came in no cookie never gets an idle one."""
     retry_at: int = 0
     """After a refresh that failed for the moment: not to be tried again before."""
 

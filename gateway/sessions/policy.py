@@ -9,8 +9,8 @@ from gateway.core.cookies import CookieSpec
 class SessionPolicy:
     """Times are in seconds. `kept_claims` None keeps every claim; "sub" is always kept.
 
-    `idle_timeout` None: a session ends by its lifetime alone. `outage_grace`: how long beyond the access token's end the
-    gate still trusts a session while the provider is down. `cache_bytes` bounds the sessions kept open in memory.
+    `idle_timeout` None: a session ends by its lifetime alone. `outage_grace`: how long beyond the access token's end
+    the gate still trusts a session while the provider is down. `cache_bytes` bounds the sessions kept open in memory.
     """
 
     cookie: CookieSpec

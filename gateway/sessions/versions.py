@@ -19,8 +19,8 @@ from gateway.sessions.policy import SessionPolicy
 
 REFRESH_AT = 750
 REFRESH_SPREAD = 100
-"""Thousandths: a refresh is due between 75 % and 85 % of the access token's time: early enough to survive a provider's short outage,
-and spread, since sessions that began together (at nine o'clock, after a restart) would come back together."""
+"""Thousandths: a refresh is due between 75 % and 85 % of the access token's time. That is early enough to survive a
+provider's short outage; and spread, for sessions that began together (at nine o'clock) would come back together."""
 
 
 def first_version(
