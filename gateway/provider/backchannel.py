@@ -53,7 +53,7 @@ async def _bounded(response: httpx.Response, where: str) -> bytes:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise ProviderUnavailable(f"{where}: a compressed answer, which was not asked for")
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > MAX_BODY:
             raise ProviderUnavailable(f"{where}: an answer of more than {MAX_BODY} bytes")
