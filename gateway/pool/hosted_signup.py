@@ -109,7 +109,7 @@ class SignUpPages:
         except PoolError as refusal:
             shown = replace(data, notice="") if data else None
             return self._confirm_page(visit, shown, error=refusal.public, username=username)
-        if data and data.may_sign_in(visit.now):
+        if data and data.may_sign_in(visit.now) and user.enabled:
             return await self._desk.finish(visit, user)
         return self._desk.back_to_login(visit, "confirmed")
 
