@@ -171,8 +171,8 @@ def test_malformed_packings_are_bad_data(data):
         unpack(data)
 
 
-GOOD = ["AAAAAAAAAAAAAAAAAAAAAA", 1, 2, 3, 4, 5, ["a"], {"sub": "s"}]
-WRONG = {
+GOOD: list[object] = ["AAAAAAAAAAAAAAAAAAAAAA", 1, 2, 3, 4, 5, ["a"], {"sub": "s"}]
+WRONG: dict[int, list[object]] = {
     0: ["", None, 1, "A" * 21, "A" * 23, "A" * 21 + "B", "A" * 21 + "="],
     1: [0, -1, 1.0, True, "1", None, 2**53],
     2: [-1, 1.5, None, 2**53, True],

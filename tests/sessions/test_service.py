@@ -70,7 +70,7 @@ async def test_a_hit_opens_nothing():
     gateway = sessions()
     jar = await sign_in(gateway)
     gateway._store = None  # type: ignore[assignment]
-    assert recognised(gateway, jar)
+    assert recognised(gateway, jar).session.sub == SUB
 
 
 @pytest.mark.parametrize("before", [b"", b"a=1; ", b"a=1;"])
@@ -97,7 +97,7 @@ async def test_a_session_in_parts_is_recognised():
     gateway = sessions(keep_id_token=True, keep_access_token=True)
     tokens = replace(cognito_tokens(), id_token="*" * 3000)
     jar = Jar().take((await gateway.start(id_claims(), tokens, NOW + 3600, NOW, ())).set_cookies)
-    assert jar.names == [f"{COOKIE.name}.1", f"{COOKIE.name}.2", IDLE_COOKIE.name] or len(jar.names) == 2
+    assert jar.names == [f"{COOKIE.name}.1", f"{COOKIE.name}.2"]
     assert recognised(gateway, jar) is recognised(gateway, jar)
     assert recognised(sessions(), jar).session.tokens.id_token == "*" * 3000
     del jar.cookies[f"{COOKIE.name}.2"]
@@ -126,7 +126,7 @@ async def test_a_malformed_cookie_signs_nobody_in(value):
 
 
 async def test_every_flipped_bit_of_the_cookie_is_nobody():
-    """C1: of a session cookie with any character changed nothing is recognised, warm or cold, and nothing is expired."""
+    """C1: a session cookie with any one character changed is nobody, also where the session is known."""
     gateway = sessions()
     jar = await sign_in(gateway)
     value = jar.cookies[COOKIE.name]
@@ -190,7 +190,7 @@ async def test_an_idle_session_is_not_usable():
 
 
 async def test_the_idle_cookie_carries_activity_to_another_process():
-    """What one process saw keeps the session alive in another, through the idle cookie, also where it was known before."""
+    """What one process saw keeps the session alive in another, by the idle cookie, also where it was known before."""
     here, there = sessions(idle_timeout=600), sessions(idle_timeout=600)
     jar = await sign_in(here)
     assert there.recognise(jar.header, NOW)
@@ -493,7 +493,7 @@ async def test_a_session_that_ended_is_gone_although_its_cookie_is_kept():
 
 
 async def test_ending_kills_every_version():
-    """C11: cookies of versions before and after the one presented are nobody, and the newest refresh token is revoked."""
+    """C11: cookies of earlier and later versions are nobody, and the newest refresh token is revoked."""
     tokens = FakeTokens()
     gateway = sessions(tokens)
     jar = await sign_in(gateway)
@@ -557,10 +557,8 @@ async def test_ending_without_a_refresh_token_revokes_nothing():
 
 async def test_every_cookie_present_is_expired():
     """O14: session, each part, idle cookie: only those present, each with Secure and its Path; foreign ones stay."""
-    present = [
-        f"{COOKIE.name}=x; {COOKIE.name}.1=x; {COOKIE.name}.6=x; {COOKIE.name}.7=x; {IDLE_COOKIE.name}=x; a=1".encode()
-    ]
-    lines = sessions().expire(present)
+    present = [*(f"{COOKIE.name}{part}" for part in ("", ".1", ".6", ".7")), IDLE_COOKIE.name, "a"]
+    lines = sessions().expire(["; ".join(f"{name}=x" for name in present).encode()])
     assert [line.partition(b"=")[0].decode() for line in lines] == [
         COOKIE.name,
         f"{COOKIE.name}.1",
