@@ -109,7 +109,8 @@ def test_generated_spellings_of_our_names_are_dropped() -> None:
     [
         b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-prefix",
         b"forwarded", b"x-real-ip", b"true-client-ip", b"x-forwarded-client-cert", b"x-original-url", b"x-rewrite-url",
-        b"x-forwarded-uri", b"x-forwarded-method", b"x-envoy-original-path", b"x_forwarded_proto", b"X_Forwarded_For", b"x.forwarded.host",
+        b"x-forwarded-uri", b"x-forwarded-method", b"x-envoy-original-path",
+        b"x_forwarded_proto", b"X_Forwarded_For", b"x.forwarded.host",
         b"x_original_url", b"proxy",
     ],
 )  # fmt: skip
