@@ -17,7 +17,7 @@ from gateway.server.deadlines import sweeper_of
 from gateway.server.head import METHODS, Refused, check_coding, check_host, check_lookalike, split_target
 from gateway.server.limits import Limits
 from gateway.server.names import MAX_LEARNED, WATCHED, common_names
-from gateway.server.upgrade import Handshake, without_upgrade
+from gateway.server.upgrade import Handshake, reset, without_upgrade
 
 _NAMES = common_names()
 
@@ -61,7 +61,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._held = bytearray()  # read, but not parsed before the queue of requests is empty
         self._last_words: bytes | None = None  # a refusal that waits for earlier answers
         self._running: RequestResponseCycle | None = None
-        self._good_host = b""
+        self._good_host: bytes | None = None  # of the request before, so that it need not be judged again
         self._is_last = False  # no request may follow the one in hand
         self._reset_head()
 
@@ -238,7 +238,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def _judge(self, version: str) -> str:
         """Every check of a head but its target's; the method's name."""
         if version not in {"1.1", "1.0"}:
-            raise Refused(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+            raise Refused(505, "The HTTP version is not supported.")
         method = METHODS.get(self.parser.get_method())
         if method is None:
             raise Refused(405, "The method is not allowed.")
@@ -374,7 +374,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def end_after(self, cycle: RequestResponseCycle) -> None:
         """Close behind an answer, so that the client can read it and sees whether it is whole."""
         if not cycle.response_complete and isinstance(cycle, OldCycle):
-            self.transport.abort()  # an orderly close would look like the end of the body
+            reset(self.transport)  # an orderly close would look like the end of the body
         elif cycle.response_complete and self._phase is BODY and cycle is self.cycle:
             self._linger()
         else:

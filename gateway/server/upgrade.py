@@ -3,6 +3,8 @@
 import asyncio
 import copy
 import logging
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -74,7 +76,7 @@ class Handshake(asyncio.Protocol):
         if error is not None and not isinstance(error, asyncio.CancelledError):
             _log.error("Exception in ASGI application\n", exc_info=error)
         if self._answered or self.transport.is_closing():
-            self.transport.abort()
+            reset(self.transport)
         else:
             self.transport.write(Refused(500, "The application failed.").answer())
             self._close()
@@ -250,6 +252,14 @@ def _websocket_scope(scope: dict[str, Any], tunnel: Tunnel) -> dict[str, Any]:
     }
     del websocket["method"]
     return websocket
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Cut a connection so that the other end sees an error: a plain close looks like the end of what was sent."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 def _head(status: int, headers: HeaderList) -> bytes:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.server import Limits, running
-from tests.support.wire import Recorder, head, status, statuses, talk
+from tests.support.raw_http import Recorder, head, status, statuses, talk
 
 HOST = b"Host: h\r\n"
 pytestmark = pytest.mark.network
