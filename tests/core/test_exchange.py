@@ -225,6 +225,8 @@ def test_userinfo_of_another_user(sub):
     """D8: claims with another `sub`, or none, are not used."""
     with pytest.raises(BadToken):
         read_userinfo(Answer(200, json.dumps({"sub": sub, "email": "x@y"}).encode()), "me")
+    with pytest.raises(BadToken):
+        read_userinfo(Answer(200, b'{"email": "x@y"}'), "me")
 
 
 @pytest.mark.parametrize(

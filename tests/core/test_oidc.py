@@ -53,6 +53,7 @@ def test_extra_parameters_never_override_ours():
     evil = dict.fromkeys([*RESERVED_PARAMETERS, *OURS], "https://evil.example")
     assert query(authorize_url(ENDPOINT, OURS, evil, evil)) == list(OURS.items())
     assert query(authorize_url(f"{ENDPOINT}?redirect_uri=https://evil.example", OURS)) == list(OURS.items())
+    assert dict(query(authorize_url(ENDPOINT, {**OURS, "lang": "de"}, {"lang": "fr"})))["lang"] == "de"
 
 
 def test_the_first_of_the_extra_parameters_wins():

@@ -449,7 +449,7 @@ RARE = {
 @pytest.mark.parametrize("answer", RARE.values(), ids=RARE.keys())
 @respx.mock(assert_all_called=False)
 async def test_rare_answers_of_the_token_endpoint(respx_mock, answer):
-    """D8: each of these is unavailable at code, refresh and userInfo, so it signs nobody out; redirects lead nowhere."""
+    """D8: each of these is unavailable at code, refresh and userInfo, and signs nobody out; no redirect is followed."""
     respx_mock.get(path=JWKS_PATH).respond(content=jwks("id", "access"))
     respx_mock.post(f"{ORIGIN}/oauth2/token").mock(return_value=answer)
     respx_mock.get(f"{ORIGIN}/oauth2/userInfo").mock(return_value=answer)
