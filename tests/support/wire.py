@@ -1,74 +1,180 @@
-"""Raw bytes over real sockets, and applications that write down what reached them."""
+"""Raw HTTP over real sockets: a scripted upstream, the proxy in front of it, and a client that sends bytes."""
 
 import asyncio
-import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
 
-from gateway.server import Running
+from gateway.errors import GatewayError
+from gateway.proxy.app import ReverseProxy
+from gateway.proxy.options import UpstreamOptions
+from gateway.server import Limits, Running, running
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+HOST = b"Host: app.test\r\n"
+_DATE = re.compile(rb"date: [^\r]*\r\n", re.IGNORECASE)
 
 
 @dataclass
-class Recorder:
-    """An ASGI application that records each request with its body, and answers with a number: 1, 2, 3…"""
+class Peer:
+    """One connection that the upstream accepted."""
 
-    requests: list[tuple[str, bytes, bytes, bytes]] = field(default_factory=list)
-    scopes: list[dict[str, Any]] = field(default_factory=list)
-    cut_off: int = 0
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    received: bytes = b""
 
-    async def __call__(self, scope, receive, send):
-        if scope["type"] != "http":
-            raise RuntimeError(f"no {scope['type']} here")
-        self.scopes.append(scope)
-        body = b""
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                self.cut_off += 1
-                return
-            body += message["body"]
-            more = message["more_body"]
-        self.requests.append((scope["method"], scope["raw_path"], scope["query_string"], body))
-        text = str(len(self.requests)).encode()
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(text))]})
-        await send({"type": "http.response.body", "body": text})
+    async def head(self) -> bytes:
+        """The next request's head, empty when the connection ended."""
+        try:
+            head = await self.reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return b""
+        self.received += head
+        return head
+
+    async def body(self, size: int) -> bytes:
+        body = await self.reader.readexactly(size)
+        self.received += body
+        return body
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def gone(self) -> bytes:
+        """What still comes until the other side closes."""
+        try:
+            rest = await self.reader.read()
+        except ConnectionError:
+            rest = b""
+        self.received += rest
+        return rest
+
+    def abort(self) -> None:
+        self.writer.transport.abort()
+
+
+Play = Callable[[Peer], Awaitable[None]]
+
+
+@dataclass
+class Scripted:
+    """A server that plays a script on each connection. `peers` holds them in order of arrival."""
+
+    port: int = 0
+    path: str = ""
+    peers: list[Peer] = field(default_factory=list)
 
     @property
-    def reached(self) -> bool:
-        """Whether anything got this far."""
-        return bool(self.scopes)
+    def url(self) -> str:
+        return f"unix:{self.path}" if self.path else f"http://127.0.0.1:{self.port}"
+
+    @property
+    def received(self) -> bytes:
+        return b"".join(peer.received for peer in self.peers)
 
 
-async def talk(server: Running, *pieces: bytes, seconds: float = 5) -> bytes:
-    """Send the pieces and nothing after them; everything that came back until the server closed."""
-    reader, writer = await asyncio.open_connection(server.host, server.port)
-    try:
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-        async with asyncio.timeout(seconds):
-            return await reader.read()
-    finally:
+@asynccontextmanager
+async def scripted(play: Play, *, path: str = "", ssl: object = None, port: int = 0) -> AsyncIterator[Scripted]:
+    """Listen on a free port (or a unix socket) and play."""
+    upstream = Scripted(path=path)
+    tasks: set[asyncio.Task[None] | None] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = Peer(reader, writer)
+        upstream.peers.append(peer)
+        tasks.add(asyncio.current_task())
+        with suppress(ConnectionError, asyncio.CancelledError):
+            await play(peer)
         writer.close()
 
+    if path:
+        server = await asyncio.start_unix_server(connected, path)
+    else:
+        server = await asyncio.start_server(connected, "127.0.0.1", port, ssl=ssl)  # type: ignore[arg-type]
+        upstream.port = server.sockets[0].getsockname()[1]
+    try:
+        yield upstream
+    finally:
+        server.close()
+        for task in tasks:
+            if task is not None:
+                task.cancel()
+        for peer in upstream.peers:
+            peer.abort()
+        await asyncio.gather(*(task for task in tasks if task is not None), return_exceptions=True)
 
-def status(answer: bytes) -> int:
-    """The status of the first answer in these bytes."""
-    return int(answer.split(b" ", 2)[1])
+
+def answering(*answers: bytes) -> Play:
+    """Read a request (its Content-Length too), give the next answer, the last one for ever; keep the connection."""
+
+    async def play(peer: Peer) -> None:
+        left = list(answers)
+        while head := await peer.head():
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            if length:
+                await peer.body(int(length[1]))
+            await peer.send(left.pop(0) if len(left) > 1 else left[0])
+
+    return play
 
 
-def statuses(answer: bytes) -> list[int]:
-    """The statuses of all answers in these bytes; bodies must not hold a status line."""
-    return [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
+def rendered(app):
+    """What the web layer does with an error that comes before the answer."""
+
+    async def call(scope, receive, send):
+        started = False
+
+        async def watched(message):
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await app(scope, receive, watched)
+        except GatewayError as exc:
+            if started:
+                raise
+            headers = [(b"content-length", b"%d" % len(exc.public))]
+            await send({"type": "http.response.start", "status": exc.status, "headers": headers})
+            await send({"type": "http.response.body", "body": exc.public.encode()})
+
+    return call
 
 
-def head(answer: bytes) -> dict[bytes, bytes]:
-    """The header of the first answer; a repeated name keeps its last value."""
-    lines = answer.split(b"\r\n\r\n", 1)[0].split(b"\r\n")[1:]
-    return {name.lower(): value for name, value in (line.split(b": ", 1) for line in lines)}
+@asynccontextmanager
+async def proxied(*upstreams: Scripted | UpstreamOptions, limits: Limits | None = None) -> AsyncIterator[Running]:
+    """The reverse proxy on a real server, in front of these."""
+    options = [one if isinstance(one, UpstreamOptions) else UpstreamOptions(servers=(one.url,)) for one in upstreams]
+    async with running(rendered(ReverseProxy(options)), limits=limits, grace=0.2) as server:
+        yield server
 
 
-def loads(answer: bytes) -> Any:
-    """The JSON body of an answer."""
-    return json.loads(answer.split(b"\r\n\r\n", 1)[1])
+@asynccontextmanager
+async def connected(server: Running) -> AsyncIterator[Peer]:
+    """A client's connection."""
+    reader, writer = await asyncio.open_connection(server.host, server.port, limit=2**24)
+    try:
+        yield Peer(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+async def talk(server: Running, data: bytes) -> bytes:
+    """Send `data`, give back all that comes until the server closes, without its Date lines."""
+    async with connected(server) as client:
+        await client.send(data)
+        return _DATE.sub(b"", await asyncio.wait_for(client.gone(), 10))
+
+
+async def get(server: Running, path: bytes = b"/", *, method: bytes = b"GET", lines: bytes = b"") -> bytes:
+    """One request on a connection of its own."""
+    return await talk(server, b"%b %b HTTP/1.1\r\n%bConnection: close\r\n%b\r\n" % (method, path, HOST, lines))
+
+
+async def read_answer(client: Peer) -> bytes:
+    """One answer with a Content-Length, on a connection that stays open."""
+    head = await client.head()
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    return _DATE.sub(b"", head) + (await client.body(int(length[1])) if length else b"")
