@@ -1,11 +1,12 @@
 """What people do at the hosted pages, from the application and back to it."""
 
 import re
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from gateway.pool.app import Pool
+from gateway.pool.app import Pool, create_pool
 from tests.pool_pages.browser import ASK, BASE, CALLBACK, PASSWORD, VERIFIER, Browser
-from tests.pool_pages.conftest import Clock, newest_code
+from tests.pool_pages.conftest import Clock, newest_code, pool_options
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -204,11 +205,9 @@ async def test_the_link_of_an_email_confirms_and_does_not_sign_in(browser: Brows
     assert (await other.get("/confirmUser", link)).status == 400
 
 
-async def test_closed_registration_has_no_link_and_no_page(database: object, clock: Clock) -> None:
+async def test_closed_registration_has_no_link_and_no_page(database: Path, clock: Clock) -> None:
     """Where people cannot register, the sign-in page does not offer it and `/signup` leads back to it."""
-    from tests.pool_pages.conftest import create_pool, pool_options
-
-    options = pool_options(database, allow_sign_up=False)  # type: ignore[arg-type]
+    options = pool_options(database, allow_sign_up=False)
     async with create_pool(options, clock=clock) as pool, Browser(pool).client as client:
         page = await client.get("/login", params=ASK)
         assert "Need an account?" not in page.text

@@ -1,0 +1,128 @@
+"""The browser's session at the pool: the cookie `cognito`."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.pool.app import Pool, create_pool
+from gateway.pool.records import User
+from gateway.pool.sso import SsoSessions
+from tests.pool_pages.browser import ASK, BASE, CALLBACK, PASSWORD, Browser
+from tests.pool_pages.conftest import Clock, newest_code, pool_options
+
+
+async def signed_in(browser: Browser) -> bool:
+    """Whether the browser gets a code without being asked."""
+    return (await browser.once("/authorize", ASK)).location.startswith(CALLBACK)
+
+
+async def test_the_session_lasts_one_hour_and_does_not_slide(browser: Browser, clock: Clock) -> None:
+    """Using it does not make it longer: one second before the hour it holds, at the hour it is over."""
+    await browser.sign_in("ada@example.com", PASSWORD)
+    for _ in range(3):
+        clock.now += 1199
+        assert await signed_in(browser)
+    clock.now += 2
+    assert await signed_in(browser)
+    clock.now += 1
+    assert not await signed_in(browser)
+
+
+async def test_the_session_changes_at_sign_in(browser: Browser, other: Browser) -> None:
+    """R8: a cookie that somebody planted before is replaced, and what it stood for is over."""
+    await other.sign_in("ada@example.com", PASSWORD)
+    planted = other.cookies["cognito"]
+    browser.client.cookies.set("cognito", planted, domain="localhost.local")
+    await browser.sign_in("ada@example.com", PASSWORD, prompt="login")
+    assert browser.cookies["cognito"] != planted
+    assert not await signed_in(other)
+
+
+async def test_a_planted_value_never_becomes_a_session(browser: Browser, other: Browser) -> None:
+    """R8: the pool takes no cookie value from outside, however well shaped."""
+    planted = "A" * 43
+    browser.client.cookies.set("cognito", planted, domain="localhost.local")
+    await browser.sign_in("ada@example.com", PASSWORD)
+    other.client.cookies.set("cognito", planted)
+    assert not await signed_in(other)
+
+
+@pytest.mark.parametrize("value", ["", "x", "A" * 43, "A" * 5000, "\u00e9", "A" * 42 + "="])
+async def test_a_cookie_that_stands_for_nothing_is_no_session(browser: Browser, value: str) -> None:
+    """Garbage leads to the sign-in page, never to an error."""
+    page = await browser.once("/authorize", ASK, headers={"cookie": f"cognito={value}".encode()})
+    assert page.location.startswith(f"{BASE}/login?")
+
+
+async def test_the_login_page_is_shown_to_who_is_signed_in(browser: Browser) -> None:
+    """`/login` always asks; only `/oauth2/authorize` uses the session."""
+    await browser.sign_in("ada@example.com", PASSWORD)
+    page = await browser.get("/login", ASK)
+    assert page.forms["cognitoSignInForm"]
+
+
+async def test_a_new_password_ends_older_sessions(browser: Browser, other: Browser, pool: Pool, clock: Clock) -> None:
+    """Whoever was in with the old password is out."""
+    await browser.sign_in("ada@example.com", PASSWORD)
+    clock.now += 5
+    page = await other.get("/forgotPassword", ASK)
+    page = await other.submit(page, "forgotpasswordform", username="ada@example.com")
+    fields = {"code": newest_code(pool), "password": "Another-Engine-3", "confirmPassword": "Another-Engine-3"}
+    await other.submit(page, "confirmforgotpasswordform", **fields)
+    assert not await signed_in(browser)
+
+
+async def test_a_disabled_account_has_no_session(browser: Browser, pool: Pool) -> None:
+    """The session of an account that was disabled since leads to the sign-in page."""
+    await browser.sign_in("ada@example.com", PASSWORD)
+
+    def disabled(user: User) -> User:
+        return replace(user, enabled=False)
+
+    found = await SsoSessions(pool.backend.storage.sso).find(browser.cookies["cognito"], pool.backend.now())
+    assert found is not None
+    await pool.backend.storage.users.change(found.sub, disabled)
+    assert not await signed_in(browser)
+
+
+async def test_the_store_holds_no_cookie(browser: Browser, database: Path) -> None:
+    """A copy of the database is no way in: the cookie's value is not in it."""
+    await browser.sign_in("ada@example.com", PASSWORD)
+    kept = b"".join(path.read_bytes() for path in database.parent.iterdir())
+    assert browser.cookies["cognito"].encode() not in kept
+
+
+async def test_the_session_survives_a_restart(browser: Browser, pool: Pool, database: Path, clock: Clock) -> None:
+    """Sessions are in the storage: another process of the same pool knows them."""
+    await browser.sign_in("ada@example.com", PASSWORD)
+    async with create_pool(pool_options(database), clock=clock) as again:
+        second = Browser(again)
+        second.client.cookies.set("cognito", browser.cookies["cognito"])
+        assert await signed_in(second)
+
+
+async def test_cookies_are_out_of_reach_for_scripts(browser: Browser) -> None:
+    """HttpOnly, SameSite=Lax and the whole path on each; the session's hour is the cookie's too."""
+    page = await browser.login_page()
+    answer = await browser.post(page, "cognitoSignInForm", username="ada@example.com", password=PASSWORD)
+    lines = [*page.response.headers.get_list("set-cookie"), *answer.headers.get_list("set-cookie")]
+    assert {line.partition("=")[0] for line in lines} == {"XSRF-TOKEN", "cognito", "page-data"}
+    for line in lines:
+        assert re.search("; httponly", line, re.IGNORECASE)
+        assert re.search("; samesite=lax", line, re.IGNORECASE)
+        assert re.search("; path=/(;|$)", line, re.IGNORECASE)
+    assert any(line.startswith("cognito=") and "Max-Age=3600" in line for line in lines)
+
+
+async def test_cookies_are_secure_on_https(database: Path, clock: Clock) -> None:
+    """With an https address every cookie is Secure, its deletion too (C10), and HSTS is sent."""
+    options = pool_options(database, base_url="https://login.example")
+    async with create_pool(options, clock=clock) as pool, Browser(pool).client as client:
+        page = await client.get("https://login.example/login", params=ASK)
+        gone = await client.get("https://login.example/logout", params=ASK)
+        lines = [*page.headers.get_list("set-cookie"), *gone.headers.get_list("set-cookie")]
+        assert len(lines) == 3
+        assert all("; secure" in line.lower() for line in lines)
+        assert page.headers["strict-transport-security"] == "max-age=31536000"
