@@ -87,11 +87,12 @@ def _read(name: str, folder: Path) -> str:
     try:
         with (folder / name).open("rb") as file:
             content = file.read(LARGEST_SECRET_FILE + 1)
-        if len(content) > LARGEST_SECRET_FILE:
-            raise Unresolved(f"file {name} is larger than {LARGEST_SECRET_FILE // 1024} KiB")
-        return content.decode().removesuffix("\n").removesuffix("\r")
+        text = content.decode()
     except UnicodeDecodeError:
         raise Unresolved(f"file {name} is not UTF-8 text") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a file name"
         raise Unresolved(f"file {name} cannot be read: {reason}") from None
+    if len(content) > LARGEST_SECRET_FILE:
+        raise Unresolved(f"file {name} is larger than {LARGEST_SECRET_FILE // 1024} KiB")
+    return text.removesuffix("\n").removesuffix("\r")

@@ -94,7 +94,7 @@ def _shown(document: Document, path: KeyPath, kind: str) -> str:
     if re.search(r"//[^/]*@", text):  # a password in an address
         return ""
     short = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
-    return f" (found: {printable(short)})" if text else " (found: nothing)"
+    return f" (found: {short})" if text else " (found: nothing)"
 
 
 def printable(text: str) -> str:
@@ -113,6 +113,6 @@ def render(name: str, mistakes: Sequence[Mistake]) -> str:
     lines = []
     for mistake in sorted(set(mistakes), key=lambda each: (each.line, render_path(each.path), each.message)):
         where = f"{printable(name)}:{mistake.line}: "
-        lines.append(where + (f"{render_path(mistake.path)}: " if mistake.path else "") + mistake.message)
+        lines.append(where + (f"{render_path(mistake.path)}: " if mistake.path else "") + printable(mistake.message))
     count = len(lines)
     return "\n".join([*lines, "1 mistake" if count == 1 else f"{count} mistakes"])

@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 from gateway.settings.document import KeyPath
 
-
 _FEW = 8
 """Keys that are listed when none is alike; more would hide the rest of the report."""
 

@@ -37,7 +37,7 @@ def _text(value: object) -> str:
 
 def parse_duration(value: object) -> float:
     """Seconds of `500ms`, `30s`, `15m`, `12h`, `7d`, `1h30m`. A number alone is refused: it hides its unit."""
-    if value == 0 and not isinstance(value, bool):
+    if value == "0":  # nothing is nothing in every unit
         return 0.0
     if not isinstance(value, str) or not _DURATION.fullmatch(value):
         raise ValueError("is not a duration; write a number and its unit, for example 30s, 15m, 12h or 7d")
@@ -257,7 +257,7 @@ _DURATION_SCHEMA = WithJsonSchema(
         "description": "A duration: 500ms, 30s, 15m, 12h, 7d, 1h30m",
         "anyOf": [
             {"type": "string", "pattern": f"^{_DURATION.pattern}$"},
-            {"const": 0},
+            {"enum": [0, "0"]},
             {"type": "string", "pattern": r"\$\{"},
         ],
     }
