@@ -37,6 +37,7 @@ async def exchange(request: Request, scope: Scope, receive: Receive, send: Send,
         if isinstance(exc, ClientGone):
             return
         if isinstance(exc, UpstreamError):
+            logger.warning("upstream %s: %s: %s", upstream.options.label, type(exc).__name__, exc)
             upstream.blame(connection, exc)
         raise
     # Given back before the client has taken the end: a slow client holds no connection of the upstream.

@@ -221,6 +221,8 @@ class Connection(asyncio.Protocol):
         self._lines.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self.phase != HEAD:  # as above
+            return
         status = self._parser.get_status_code()
         lines, notes = self._lines, self._notes
         self._lines = []  # where trailers go, to be forgotten
@@ -255,7 +257,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._interim:
             self._interim = False
-        else:
+        elif self.phase == BODY:
             self.phase = DONE
 
     def _on_interim(self, status: int, lines: HeaderList, notes: dict[bytes, bytes]) -> None:

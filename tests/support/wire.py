@@ -154,7 +154,7 @@ async def proxied(*upstreams: Scripted | UpstreamOptions, limits: Limits | None 
 @asynccontextmanager
 async def connected(server: Running) -> AsyncIterator[Peer]:
     """A client's connection."""
-    reader, writer = await asyncio.open_connection(server.host, server.port, limit=2**24)
+    reader, writer = await asyncio.open_connection(server.host, server.port)
     try:
         yield Peer(reader, writer)
     finally:
