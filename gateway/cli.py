@@ -87,7 +87,7 @@ def check(given: Namespace) -> int:
         from gateway.app import build
         from gateway.settings.load import load
 
-        build(load(given.config, os.environ))
+        build(load(given.config, os.environ), log=sys.stdout)
 
     return _checked(given.config, look)
 
@@ -144,7 +144,7 @@ def run(given: Namespace) -> int:
 
     settings = load(given.config, os.environ)
     configure(sys.stdout, _CLOCK, level=settings.logging.level, style=settings.logging.format)
-    gateway = build(settings)
+    gateway = build(settings, log=sys.stdout)
     listen = settings.listen
     listeners = [Listener(gateway, listen.host, listen.port, "listen.port", _limits(settings.limits))]
     if listen.metrics:
@@ -180,7 +180,7 @@ def demo(given: Namespace) -> int:
         return OK
     from gateway.demo import trio
 
-    trio.run(os.environ, given.data)
+    trio.run(os.environ, given.data, sys.stdout)
     return OK
 
 

@@ -4,7 +4,6 @@ The gateway reaches the pool by OpenID Connect over HTTP, exactly as it would re
 """
 
 import asyncio
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TextIO
@@ -30,7 +29,6 @@ CLIENT_ID: Final = "3n4b5urk1ft4fl3mg5e62d9ado"
 ADA: Final = "ada@example.com"
 ADA_PASSWORD: Final = "Analytical-Engine-1843"  # noqa: S105 - printed for whoever runs the demo, on loopback
 MAILBOX: Final = "/_dev/mail"
-DATA: Final = Path("data/demo")
 
 
 def pool_settings(chosen: Ports, secrets: DemoSecrets, folder: Path) -> PoolSettings:
@@ -111,7 +109,7 @@ def listeners(chosen: Ports, folder: Path, show: Callable[[Mail], None], log: Te
     ]
 
 
-def run(environ: Mapping[str, str], folder: Path = DATA, out: TextIO = sys.stdout) -> None:
+def run(environ: Mapping[str, str], folder: Path, out: TextIO) -> None:
     """Run the demo until Ctrl-C. Raises SettingsError and CannotListen with messages for people."""
     chosen = ports.choose(environ)
     ports.check_free(chosen)
