@@ -90,6 +90,11 @@ def test_paths_without_a_safe_reading_are_refused(raw: bytes, message: str) -> N
         readings(raw)
 
 
+def test_encoded_dots_climb_although_nothing_else_is_decoded() -> None:
+    """E1: the URL standard takes `%2e%2e` for a dot segment and leaves `%2F` as it is."""
+    assert "/admin%2Fx" in readings(b"/public/%2e%2e/admin%2fx")
+
+
 def test_escapes_deeper_than_two_are_not_followed() -> None:
     """Three encodings in a row are undone by nobody; the work stays bounded."""
     assert "/admin" not in readings(b"/public/..%25252fadmin")

@@ -174,6 +174,15 @@ def test_absolute_addresses(target: str | None, expected: str) -> None:
     assert TARGETS.safe(target) == expected
 
 
+@pytest.mark.parametrize(
+    "path", ["/a//b", "/a/../b", "/a/./b", "/a/%2E%2e/b", "/a/.%2e", "/a/..", "/a/.?x", "/a/..//evil.com"]
+)
+def test_paths_that_somebody_would_normalise_go_home(path: str) -> None:
+    """O5: `//` and dot segments anywhere in the path: who removes them and redirects again would end at `//evil.com`."""
+    assert TARGETS.safe(path) == HOME
+    assert TARGETS.safe(OWN + path) == HOME
+
+
 def test_own_origin_may_have_a_port_or_be_an_address() -> None:
     """Port and IPv6 brackets belong to the origin; other spellings of the same address are not looked up."""
     local = ReturnTargets("http://[::1]:8000")
