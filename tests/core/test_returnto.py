@@ -178,7 +178,7 @@ def test_absolute_addresses(target: str | None, expected: str) -> None:
     "path", ["/a//b", "/a/../b", "/a/./b", "/a/%2E%2e/b", "/a/.%2e", "/a/..", "/a/.?x", "/a/..//evil.com"]
 )
 def test_paths_that_somebody_would_normalise_go_home(path: str) -> None:
-    """O5: `//` and dot segments anywhere in the path: who removes them and redirects again would end at `//evil.com`."""
+    """O5: `//` and dot segments anywhere: whoever removes them and redirects again would end at `//evil.com`."""
     assert TARGETS.safe(path) == HOME
     assert TARGETS.safe(OWN + path) == HOME
 
