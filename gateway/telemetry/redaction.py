@@ -15,7 +15,7 @@ _SECRETS = re.compile(
     | (?P<key> \b[\w-]*(?:token|secret|password|passwd|code|code_verifier|state|nonce|assertion|authorization|csrf)
         ["']?\s*[=:]\s*["']?)[^\s"'&,;}]+                                   # form fields, query parameters, JSON, dicts
     | (?P<cookie> \b(?:cookie|set-cookie)["']?\s*[:=]\s*)[^\r\n]+           # a whole cookie header
-    | (?P<ours> (?:__Host-|__Secure-)?cg_[\w-]+=)[^\s;,"']+                 # one of our cookies
+    | (?P<ours> (?:__Host-|__Secure-)?cg_[\w.-]+=)[^\s;,"']+                 # one of our cookies
     | (?P<address> ://)[^/\s@]+@                                            # user name and password of a URL
     | (?P<mail> [\w.!\#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*)              # an e-mail address
     """,

@@ -1,0 +1,169 @@
+"""The log: a line a request, nothing secret in it, nothing that a client sends can start a line of its own."""
+
+import io
+import json
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.telemetry.logs import RequestLine, RequestLog, configure, is_pretty, timestamp
+
+NOW = 1_700_000_000.25
+
+
+def written(line: RequestLine, *, pretty: bool = False) -> str:
+    """What one request leaves in the log."""
+    stream = io.StringIO()
+    RequestLog(stream, lambda: NOW, pretty=pretty).write(line)
+    return stream.getvalue()
+
+
+def test_a_request_is_one_json_line():
+    """Id, rule, decision, status and times: the closed set of fields."""
+    line = RequestLine("a1-1", "GET", "/admin/**", "forbidden", 403, 0.01234, 0.005)
+    assert written(line) == (
+        '{"time":"2023-11-14T22:13:20.250Z","event":"request","id":"a1-1","method":"GET","rule":"/admin/**",'
+        '"decision":"forbidden","status":403,"ms":12.3,"upstream_ms":5.0}\n'
+    )
+
+
+def test_an_upstream_that_was_not_asked_has_no_time():
+    """Absent, not zero."""
+    assert "upstream_ms" not in json.loads(written(RequestLine("a", "GET", "r", "sign-in", 302, 0.0)))
+
+
+def test_a_terminal_gets_words():
+    """Time, status, method, duration, decision, rule, id."""
+    line = RequestLine("a1-1", "GET", "/**", "pass", 200, 0.0123, 0.005)
+    assert written(line, pretty=True) == (
+        "22:13:20.250  \x1b[32m200\x1b[0m  GET         12.3 ms (upstream 5.0)  pass  /**  a1-1\n"
+    )
+
+
+@pytest.mark.property
+@given(st.text(), st.text(), st.text(), st.text(), st.booleans())
+def test_nothing_starts_a_line_of_its_own(request_id, method, rule, decision, pretty):
+    """H4 (CVE-2025-25294): line breaks, U+2028, NUL and escape characters in any field stay inside one line."""
+    line = written(RequestLine(request_id, method, rule, decision, 200, 0.001), pretty=pretty)
+    assert len(line.splitlines()) == 1
+    assert line.endswith("\n")
+    shown = line[:-1].replace("\x1b[32m", "").replace("\x1b[0m", "")
+    assert shown.isprintable()
+    if not pretty:
+        assert line.isascii()
+        assert json.loads(line)["rule"] == rule
+
+
+def test_a_method_is_a_known_word():
+    """A method is the client's text; only known ones are repeated."""
+    assert json.loads(written(RequestLine("a", "eyJhbGciOi", "r", "d", 400, 0.0)))["method"] == "OTHER"
+
+
+def test_when_off_nothing_is_formatted():
+    """No clock is read, no text is built, nothing is written."""
+
+    def clock() -> float:
+        raise AssertionError("asked for the time")
+
+    stream = io.StringIO()
+    log = RequestLog(stream, clock, pretty=False, enabled=False)
+    log.write(RequestLine("a", "GET", "r", "d", 200, 0.0))
+    assert not log.enabled
+    assert stream.getvalue() == ""
+
+
+def test_a_reader_that_has_gone_away_ends_the_log_and_not_the_service():
+    """A closed stream raises ValueError, a broken pipe OSError: neither reaches the request."""
+    stream = io.StringIO()
+    stream.close()
+    log = RequestLog(stream, lambda: NOW, pretty=False)
+    log.write(RequestLine("a", "GET", "r", "d", 200, 0.0))
+    assert not log.enabled
+
+
+@pytest.mark.parametrize(
+    ("style", "terminal", "pretty"), [("auto", True, True), ("auto", False, False), ("json", True, False)]
+)
+def test_the_form_follows_the_stream(style, terminal, pretty):
+    """auto: for eyes on a terminal, else JSON."""
+
+    class Stream(io.StringIO):
+        def isatty(self) -> bool:
+            return bool(terminal)
+
+    assert is_pretty(style, Stream()) is pretty
+
+
+@pytest.mark.property
+@given(st.floats(0, 4e9))
+def test_timestamps_are_rfc_3339(now):
+    """To the millisecond, in UTC, also beyond 2038 (C18)."""
+    text = timestamp(now)
+    assert len(text) == 24
+    assert text[10] == "T"
+    assert text.endswith("Z")
+
+
+def fail(error: Exception) -> None:
+    """Raise it, so that it has a traceback."""
+    raise error
+
+
+@pytest.fixture
+def root_logging():
+    """The state of logging as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    names = ("uvicorn", "uvicorn.error", "uvicorn.access", "httpx", "httpcore", "aiosqlite", "asyncio")
+    kept = {name: (logging.getLogger(name).level, logging.getLogger(name).propagate) for name in names}
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    for name, (its_level, propagate) in kept.items():
+        logging.getLogger(name).setLevel(its_level)
+        logging.getLogger(name).propagate = propagate
+
+
+@pytest.mark.usefixtures("root_logging")
+def test_an_event_is_one_redacted_json_line():
+    """H4: the text and the traceback of an event hold neither token nor e-mail address, and no line break gets out."""
+    stream = io.StringIO()
+    configure(stream, lambda: NOW, style="json")
+    try:
+        fail(RuntimeError("refused: refresh_token=abc123 for ada@example.com"))
+    except RuntimeError:
+        logging.getLogger("gateway.provider").exception("exchange\nfailed: Bearer %s", "eyJhbGciOiJSUzI1NiJ9.e30.x")
+    (line,) = stream.getvalue().splitlines()
+    fields = json.loads(line)
+    assert fields["message"] == "exchange\nfailed: Bearer ***"
+    assert "RuntimeError: refused: refresh_token=*** for ***" in fields["trace"]
+    assert (fields["event"], fields["level"], fields["logger"]) == ("log", "error", "gateway.provider")
+
+
+@pytest.mark.usefixtures("root_logging")
+def test_configuring_twice_writes_once():
+    """The second call replaces the first."""
+    first, second = io.StringIO(), io.StringIO()
+    configure(first, lambda: NOW, style="json")
+    configure(second, lambda: NOW, style="pretty", level="warning")
+    logging.getLogger("x").warning("seen\n")
+    logging.getLogger("x").info("not seen")
+    assert first.getvalue() == ""
+    assert second.getvalue() == "22:13:20.250  warning  seen\\n\n"
+
+
+@pytest.mark.usefixtures("root_logging")
+def test_a_pretty_traceback_is_indented():
+    """On a terminal a traceback keeps its lines, each shown and not obeyed."""
+    stream = io.StringIO()
+    configure(stream, lambda: NOW, style="pretty")
+    try:
+        fail(ValueError("\x1b[2J"))
+    except ValueError:
+        logging.getLogger("x").exception("broken")
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "22:13:20.250  error  broken"
+    assert all(line.startswith("    ") and line.isprintable() for line in lines[1:])
+    assert lines[-1] == "    ValueError: \\x1b[2J"
