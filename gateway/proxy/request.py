@@ -13,8 +13,10 @@ CHUNKED = -1
 HOP_BY_HOP = frozenset(
     (
         b"connection",
+        b"http2-settings",
         b"keep-alive",
         b"proxy-authenticate",
+        b"proxy-authentication-info",
         b"proxy-authorization",
         b"proxy-connection",
         b"te",
@@ -62,7 +64,7 @@ def write_request(method: str, target: bytes, headers: HeaderList, host: bytes |
         headers = _reframed(headers, special, host, length, expects=expects)
     # Whatever came in, what goes out is one message: a line break in a value would start another (A20, F6).
     values = b"".join(map(_VALUE, headers))
-    if b"\n" in values or b"\r" in values or b"\0" in values or len(target.split()) != 1:
+    if b"\n" in values or b"\r" in values or b"\0" in values or b"\0" in target or target.split() != [target]:
         raise BadData("a header line or the request target holds a control character")
     block = b"\r\n".join(map(b": ".join, headers))
     head = b"%b %b HTTP/1.1\r\n%b\r\n\r\n" % (_METHODS.get(method) or _method(method), target, block)

@@ -6,12 +6,11 @@ import socket
 import pytest
 
 from gateway.proxy.options import UpstreamOptions, UpstreamTimeouts
-from tests.support.wire import HOST, OK, answering, connected, get, proxied, read_answer, scripted, talk
+from tests.support.wire import HOST, OK, answering, connected, get, proxied, read_answer, scripted, talk, until
 
 pytestmark = pytest.mark.network
 
 REQUEST = b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
-DYING = (OK, b"")
 
 
 def dying(*, after: int = 1):
@@ -37,8 +36,7 @@ async def test_connections_are_reused_last_in_first_out():
 
     async with scripted(play) as upstream, proxied(upstream) as server:
         burst = asyncio.gather(*(get(server) for _ in range(3)))
-        while len(upstream.peers) < 3 or not all(peer.received for peer in upstream.peers):
-            await asyncio.sleep(0)
+        await until(lambda: [bool(peer.received) for peer in upstream.peers] == [True] * 3)
         release.set()
         await burst
         before = [len(peer.received) for peer in upstream.peers]
@@ -51,7 +49,8 @@ async def test_connections_are_reused_last_in_first_out():
 async def test_the_bound_holds_and_the_queue_is_served():
     """`max_connections` is never exceeded; who waits gets the connection that comes free."""
     async with scripted(answering(OK)) as upstream:
-        async with proxied(UpstreamOptions(servers=(upstream.url,), max_connections=2)) as server:
+        options = UpstreamOptions(servers=(upstream.url,), max_connections=2)
+        async with proxied(options) as server:
             answers = await asyncio.gather(*(get(server) for _ in range(20)))
     assert all(answer.endswith(b"ok") for answer in answers)
     assert len(upstream.peers) <= 2
@@ -68,8 +67,7 @@ async def test_a_full_queue_is_503_in_time():
         options = UpstreamOptions(servers=(upstream.url,), max_connections=1, timeouts=UpstreamTimeouts(queue=0.1))
         async with proxied(options) as server:
             first = asyncio.ensure_future(get(server))
-            while not upstream.received:
-                await asyncio.sleep(0)
+            await until(lambda: upstream.received)
             assert (await get(server)).startswith(b"HTTP/1.1 503 ")
             first.cancel()
 
@@ -206,7 +204,7 @@ async def test_connecting_takes_bounded_time():
     """A host that does not answer at all: 502 after `connect` seconds."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as first, socket.socket() as second:
         for filler in (first, second):  # a full backlog drops what comes, like a host that is not there
-            filler.setblocking(False)
+            filler.settimeout(0)
             filler.connect_ex(full.getsockname())
         options = UpstreamOptions(
             servers=(f"http://127.0.0.1:{full.getsockname()[1]}",), timeouts=UpstreamTimeouts(connect=0.2)
@@ -226,10 +224,10 @@ async def test_the_least_busy_server_is_asked():
             await peer.send(OK)
 
     async with scripted(play) as one, scripted(play) as two:
-        async with proxied(UpstreamOptions(servers=(one.url, two.url))) as server:
+        options = UpstreamOptions(servers=(one.url, two.url))
+        async with proxied(options) as server:
             slow = asyncio.ensure_future(get(server, b"/slow"))
-            while not (one.received or two.received):
-                await asyncio.sleep(0)
+            await until(lambda: one.received or two.received)
             for _ in range(3):
                 await get(server)
             hold.set()
@@ -245,14 +243,12 @@ async def test_a_dead_server_is_passed_over_and_comes_back():
         port = gone.port
         gone_url = gone.url
         options = UpstreamOptions(servers=(gone_url, one.url))
-    async with scripted(answering(OK), port=one.port) as one:
-        async with proxied(options) as server:
-            assert (await get(server, method=b"POST")).endswith(b"ok")
-            async with scripted(answering(OK), port=port) as back:
-                while not back.peers:  # the probe, each second
-                    await asyncio.sleep(0.05)
-                await asyncio.gather(*(get(server) for _ in range(4)))
-                assert back.received
+    async with scripted(answering(OK), port=one.port) as one, proxied(options) as server:
+        assert (await get(server, method=b"POST")).endswith(b"ok")
+        async with scripted(answering(OK), port=port) as back:
+            await until(lambda: back.peers)
+            await asyncio.gather(*(get(server) for _ in range(4)))
+            assert back.received
     assert one.received
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.proxy.options import UpstreamOptions
-from tests.support.wire import HOST, OK, answering, connected, get, proxied, read_answer, scripted, talk
+from tests.support.wire import HOST, OK, answering, connected, proxied, read_answer, scripted, talk, until
 
 pytestmark = pytest.mark.network
 
@@ -86,8 +86,7 @@ async def test_continue_goes_end_to_end():
     async with scripted(play) as upstream, proxied(upstream) as server, connected(server) as client:
         await client.send(POST + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
         early = asyncio.ensure_future(client.head())
-        while not upstream.peers or not upstream.peers[0].received:
-            await asyncio.sleep(0)
+        await until(lambda: upstream.received)
         assert not early.done()
         go.set()
         assert await early == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -149,8 +148,7 @@ async def test_a_client_that_leaves_during_its_upload_ends_the_exchange():
     async with scripted(play) as upstream, proxied(upstream) as server:
         async with connected(server) as client:
             await client.send(POST + CHUNKED + b"\r\n3\r\nabc\r\n")
-            while not upstream.peers:
-                await asyncio.sleep(0)
+            await until(lambda: upstream.peers)
         await asyncio.wait_for(ended.wait(), 5)
     assert not upstream.received.endswith(b"0\r\n\r\n")
 
@@ -167,8 +165,7 @@ async def test_a_client_that_leaves_while_it_waits_ends_the_exchange():
     async with scripted(play) as upstream, proxied(upstream) as server:
         async with connected(server) as client:
             await client.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
-            while not upstream.received:
-                await asyncio.sleep(0)
+            await until(lambda: upstream.received)
         await asyncio.wait_for(ended.wait(), 5)
 
 

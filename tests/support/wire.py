@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from ssl import SSLContext
 
 from gateway.errors import GatewayError
 from gateway.proxy.app import ReverseProxy
@@ -76,7 +77,9 @@ class Scripted:
 
 
 @asynccontextmanager
-async def scripted(play: Play, *, path: str = "", ssl: object = None, port: int = 0) -> AsyncIterator[Scripted]:
+async def scripted(
+    play: Play, *, path: str = "", ssl: SSLContext | None = None, port: int = 0
+) -> AsyncIterator[Scripted]:
     """Listen on a free port (or a unix socket) and play."""
     upstream = Scripted(path=path)
     tasks: set[asyncio.Task[None] | None] = set()
@@ -92,7 +95,7 @@ async def scripted(play: Play, *, path: str = "", ssl: object = None, port: int 
     if path:
         server = await asyncio.start_unix_server(connected, path)
     else:
-        server = await asyncio.start_server(connected, "127.0.0.1", port, ssl=ssl)  # type: ignore[arg-type]
+        server = await asyncio.start_server(connected, "127.0.0.1", port, ssl=ssl)
         upstream.port = server.sockets[0].getsockname()[1]
     try:
         yield upstream
@@ -159,6 +162,13 @@ async def connected(server: Running) -> AsyncIterator[Peer]:
         yield Peer(reader, writer)
     finally:
         writer.transport.abort()
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Let the loop turn until it does."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - what is waited for happens in another part of the test
+            await asyncio.sleep(0)
 
 
 async def talk(server: Running, data: bytes) -> bytes:
