@@ -1,8 +1,6 @@
 """The one stateful service: recognise sessions, refresh each once, save and end them."""
 
-import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from secrets import SystemRandom
 from typing import Any
@@ -11,24 +9,17 @@ from gateway.core import cookies
 from gateway.core.asgi import HeaderList
 from gateway.core.seal import Box
 from gateway.core.session import Session, TokenSet
-from gateway.errors import BadData, BadToken, ProviderError, ProviderRefused, ProviderUnavailable
+from gateway.errors import BadData
 from gateway.sessions.ended import EVERY_VERSION, EndedSessions
-from gateway.sessions.flights import Flights
 from gateway.sessions.idle import IdleClock
 from gateway.sessions.live import Live, LiveCache
-from gateway.sessions.newest import NewestVersions
 from gateway.sessions.outcomes import Ended, FreshTokens, Refreshed, Started, TokenSource
 from gateway.sessions.policy import SessionPolicy
-from gateway.sessions.versions import first_version, next_version
+from gateway.sessions.renewal import Renewals
+from gateway.sessions.versions import first_version
 from gateway.stores.base import SessionStore
 
 __all__ = ["Ended", "FreshTokens", "Live", "Refreshed", "SessionPolicy", "Sessions", "Started", "TokenSource"]
-
-REVOKE_SECONDS = 2.0
-"""How long a sign-out waits for the provider."""
-
-RETRY_SECONDS = 1
-"""How long a session's failed refresh is not tried again: recovery is probed every second, not by every request."""
 
 _SPACE_OR_SEMICOLON = b" ;"
 _RANDOM = SystemRandom()
@@ -49,7 +40,6 @@ class Sessions:
     ) -> None:
         """`render` makes a session's identity header lines; `idle_box` seals idle cookies (purpose `idle.PURPOSE`)."""
         self._store = store
-        self._tokens = tokens
         self._policy = policy
         self._render = render
         self._idle = (
@@ -59,8 +49,7 @@ class Sessions:
         self._needle = policy.cookie.name.encode("latin-1") + b"="
         self._cache = LiveCache(policy.cache_bytes)
         self._ended = EndedSessions()
-        self._newest = NewestVersions()
-        self._flights: Flights[Refreshed | Ended] = Flights()
+        self._renewals = Renewals(tokens=tokens, policy=policy, ended=self._ended, keep=self._keep, jitter=jitter)
 
     def recognise(self, headers: Sequence[bytes], now: int) -> Live | None:
         """The usable session that the Cookie header lines carry, or None: then nobody is signed in, whatever the cause.
@@ -97,18 +86,9 @@ class Sessions:
     async def refresh(self, live: Live, now: int) -> Refreshed | Ended:
         """The session with fresh tokens; one call to the provider for any number of callers (G2).
 
-        A version that was refreshed a moment ago gives what that brought. Raises ProviderUnavailable: the session is
-        then unchanged, and good until its access token's end.
+        Raises ProviderUnavailable: the session is then unchanged, and good until its access token's end.
         """
-        session = live.session
-        if self._ended.has(session.id, session.version):
-            return Ended()
-        made = self._newest.after(session.id, session.version, now)
-        if made is not None:
-            return made
-        if now < live.retry_at:
-            raise ProviderUnavailable("the last refresh failed a moment ago")
-        return await self._flights.share(f"{session.id}.{session.version}", lambda: self._renew(live, now))
+        return await self._renewals.refresh(live, now)
 
     async def end(self, headers: Sequence[bytes], now: int) -> list[bytes]:
         """End the session(s) that the cookies carry, here and at the provider; the Set-Cookie values that remove them.
@@ -136,7 +116,7 @@ class Sessions:
 
     async def close(self) -> None:
         """Wait for refreshes under way: the provider may have rotated a token already."""
-        await self._flights.wait()
+        await self._renewals.close()
 
     def _open(self, headers: Sequence[bytes], now: int) -> Live | None:
         """The long way: every value that may be a session; the first that opens and is usable counts."""
@@ -185,59 +165,7 @@ class Sessions:
         self._cache.put(value.encode("latin-1"), live)
         return live, lines
 
-    async def _renew(self, live: Live, now: int) -> Refreshed | Ended:
-        session = live.session
-        try:
-            fresh = await self._fresh_tokens(session, now)
-            renewed = None if fresh is None else next_version(self._policy, session, fresh, now, self._jitter())
-        except ProviderUnavailable:
-            live.retry_at = now + RETRY_SECONDS
-            raise
-        except BadToken:  # somebody else's tokens (C16): this session must not go on in any version
-            self._ended.add(session.id, EVERY_VERSION, session.expires_at, now)
-            return Ended()
-        if renewed is None:
-            return Ended()
-        if self._ended.has(session.id, session.version):  # signed out meanwhile: its fresh tokens must not live on
-            await self._revoke(renewed)
-            return Ended()
-        kept, lines = await self._keep(renewed, now, cookies.part_names(self._policy.cookie.name, live.size))
-        kept.marked = live.marked  # a refresh writes no idle cookie
-        made = Refreshed(kept, lines)
-        self._newest.put(made, now)
-        return made
-
-    async def _fresh_tokens(self, session: Session, now: int) -> FreshTokens | None:
-        """None when the provider will not go on with this session, or there is nothing to ask it with.
-
-        Only `invalid_grant` is about the session. Any other refusal (`invalid_client`: the operator's secret is wrong)
-        and an answer that does not verify are the provider's trouble, and sign nobody out.
-        """
-        token = session.tokens.refresh_token
-        if token is None:
-            return None
-        try:
-            return await self._tokens.refresh(token, now)
-        except ProviderRefused as refusal:
-            if refusal.error != "invalid_grant":
-                raise ProviderUnavailable("the refresh was refused for another reason than the session") from refusal
-        except BadToken as error:
-            raise ProviderUnavailable("the refreshed tokens do not verify") from error
-        # Another replica may have refreshed in time: its later version of this session stays good here.
-        self._ended.add(session.id, session.version, session.expires_at, now)
-        return None
-
     async def _end(self, session: Session, now: int) -> None:
-        newest = self._newest.after(session.id, 0, now)
-        self._newest.drop(session.id)
         self._ended.add(session.id, EVERY_VERSION, session.expires_at, now)
         await self._store.end(session, now)
-        await self._revoke(session if newest is None else newest.live.session)
-
-    async def _revoke(self, session: Session) -> None:
-        token = session.tokens.refresh_token
-        if token is None:
-            return
-        with suppress(TimeoutError, ProviderError):
-            async with asyncio.timeout(REVOKE_SECONDS):
-                await self._tokens.revoke(token)
+        await self._renewals.revoke(session, now)

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.core.session import TokenSet
 from gateway.errors import BadData, BadToken, ProviderRefused, ProviderUnavailable
-from gateway.sessions import service
+from gateway.sessions import renewal
 from gateway.sessions.service import Ended, Live, Refreshed, Sessions
 from tests.support.sessions import (
     CLIENT,
@@ -531,7 +531,7 @@ async def test_other_sessions_go_on():
 
 async def test_a_provider_that_hangs_does_not_hold_sign_out(monkeypatch):
     """The session is over whatever the provider does, in bounded time."""
-    monkeypatch.setattr(service, "REVOKE_SECONDS", 0.01)
+    monkeypatch.setattr(renewal, "REVOKE_SECONDS", 0.01)
     gateway = sessions(FakeTokens(revoke_hangs=True))
     jar = await sign_in(gateway)
     assert await gateway.end(jar.header, NOW)
@@ -576,7 +576,7 @@ async def test_random_jitter_is_the_default():
         tokens=FakeTokens(),
         policy=policy(),
         render=lambda _: [],
-        idle_box=keys.box("idle", IDLE_COOKIE.name, ISSUER, CLIENT),
+        idle_box=keys.box("idle", ISSUER, CLIENT),
     )
     started = await gateway.start(id_claims(), cognito_tokens(), NOW + 3600, NOW, ())
     assert started.session.refresh_at is not None

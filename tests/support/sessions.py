@@ -196,7 +196,7 @@ def sessions(tokens: FakeTokens | None = None, keys: KeyRing | None = None, **ch
         tokens=tokens or FakeTokens(),
         policy=policy(**changes),
         render=render,
-        idle_box=keys.box("idle", IDLE_COOKIE.name, ISSUER, CLIENT),
+        idle_box=keys.box("idle", ISSUER, CLIENT),
         jitter=lambda: 0.5,
     )
 
