@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from secrets import token_hex
 from typing import TextIO
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -22,6 +23,8 @@ from gateway.core.rules import AccessRules, Allow, Rule, compile_rules
 from gateway.core.seal import KeyRing
 from gateway.core.session import Session
 from gateway.core.trust import TrustedPeers
+from gateway.errors import SettingsError
+from gateway.provider.backchannel import back_channel
 from gateway.provider.client import Provider
 from gateway.provider.options import ProviderOptions
 from gateway.provider.presets import cognito, oidc
@@ -31,6 +34,7 @@ from gateway.sessions.policy import SessionPolicy
 from gateway.sessions.service import Sessions
 from gateway.settings.load import load
 from gateway.settings.schema import AccessRule, CognitoProvider, GatewaySettings, Upstream
+from gateway.settings.values import is_loopback
 from gateway.stores.cookie import CookieStore
 from gateway.telemetry.logs import RequestLine, RequestLog, is_pretty
 from gateway.telemetry.metrics import Metrics
@@ -44,6 +48,8 @@ from gateway.web.signout import SignOut
 from gateway.web.status import Readiness, livez
 
 Clock = Callable[[], float]
+
+_DISCOVERY = "/.well-known/openid-configuration"
 
 
 class Gateway:
@@ -67,10 +73,13 @@ class Gateway:
         self.settings = settings
         self.metrics = Metrics()
         self._app = app
-        self._http = http or _back_channel(settings)
-        self.provider = Provider(provider_options(settings), self._http, time.monotonic)
-        self._readiness = Readiness(lambda: self.provider.ready)
-        self._middleware = self._assemble(clock, log)
+        try:
+            self._http = http or _back_channel(settings)
+            self.provider = Provider(provider_options(settings), self._http, time.monotonic)
+            self._readiness = Readiness(lambda: self.provider.ready)
+            self._middleware = self._assemble(clock, log)
+        except (ValueError, OSError) as error:  # what only the parts themselves can judge, and files that are not there
+            raise SettingsError(f"the settings cannot be used: {error}") from error
 
     def _assemble(self, clock: Clock, log: TextIO) -> Middleware:
         settings, provider = self.settings, self.provider
@@ -155,7 +164,10 @@ class Gateway:
 
 def build(settings: GatewaySettings, *, clock: Clock = time.time, log: TextIO = sys.stdout) -> Gateway:
     """The stand-alone gateway: the middleware round a reverse proxy. Raises SettingsError."""
-    proxy = ReverseProxy([upstream_options(upstream) for upstream in settings.upstreams])
+    try:
+        proxy = ReverseProxy([upstream_options(upstream) for upstream in settings.upstreams])
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"upstreams: {error}") from error
     return Gateway(proxy, settings, clock=clock, log=log)
 
 
@@ -191,6 +203,7 @@ def provider_options(settings: GatewaySettings) -> ProviderOptions:
             client_secret=given.client_secret,
             region=given.region,
             issuer=given.issuer,
+            endpoint=given.discovery_url.removesuffix(_DISCOVERY) if given.discovery_url else None,
             scopes=given.scopes,
             endpoints=overrides,
             extra_authorize_params=given.authorize_params,
@@ -295,9 +308,12 @@ def upstream_options(upstream: Upstream) -> UpstreamOptions:
 
 
 def _back_channel(settings: GatewaySettings) -> httpx.AsyncClient:
-    ca_file = settings.provider.ca_file
-    verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
-    return httpx.AsyncClient(verify=verify, headers={"user-agent": "cognito-gateway"})
+    given = settings.provider
+    verify = ssl.create_default_context(cafile=given.ca_file) if given.ca_file else True
+    address = given.domain if isinstance(given, CognitoProvider) else given.issuer
+    # A proxy for the way out has no business between us and a provider on this machine.
+    local = is_loopback(urlsplit(address if "://" in address else f"//{address}").hostname or "")
+    return back_channel(verify=verify, trust_env=not local)
 
 
 def _environment() -> dict[str, str]:

@@ -162,6 +162,7 @@ async def test_a_script_gets_json_and_a_websocket_is_refused(stack, browser):
     await page.goto(stack.gateway_url + "/")
     await fill_in(page)
     await page.wait_for_url(stack.gateway_url + "/")
+    await page.goto(stack.gateway_url + "/headers")  # a page without a policy against scripts
     await context.clear_cookies()
 
     answer = await page.evaluate("fetch('/echo').then(async r => [r.status, await r.json()])")
@@ -181,6 +182,7 @@ async def test_a_websocket_of_a_signed_in_page_echoes(stack, browser):
     await page.goto(stack.gateway_url + "/")
     await fill_in(page)
     await page.wait_for_url(stack.gateway_url + "/")
+    await page.goto(stack.gateway_url + "/headers")  # a page without a policy against scripts
 
     echoed = await page.evaluate(
         """new Promise((done, failed) => {
