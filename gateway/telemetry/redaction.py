@@ -8,16 +8,17 @@ import re
 
 MASK = "***"
 
+# Repetitions are bounded: strangers write part of these texts, and the time must not grow with their square.
 _SECRETS = re.compile(
     r"""
       (?P<jwt> eyJ[\w-]{5,}(?:\.[\w-]*)*)                                   # JOSE header of a JWT or JWE, in base64url
     | (?P<scheme> \b(?:bearer|basic)\s+)[\w.~+/=-]+                         # Authorization
-    | (?P<key> \b[\w-]*(?:token|secret|password|passwd|code|code_verifier|state|nonce|assertion|authorization|csrf)
-        ["']?\s*[=:]\s*["']?)[^\s"'&,;}]+                                   # form fields, query parameters, JSON, dicts
+    | (?P<key> (?:token|secret|password|passwd|code|code_verifier|state|nonce|assertion|authorization|csrf)
+        ["']?\s{0,8}[=:]\s{0,8}["']?)[^\s"'&,;}]+                            # form fields, query parameters, JSON, dicts
     | (?P<cookie> \b(?:cookie|set-cookie)["']?\s*[:=]\s*)[^\r\n]+           # a whole cookie header
     | (?P<ours> (?:__Host-|__Secure-)?cg_[\w.-]+=)[^\s;,"']+                 # one of our cookies
-    | (?P<address> ://)[^/\s@]+@                                            # user name and password of a URL
-    | (?P<mail> [\w.!\#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*)              # an e-mail address
+    | (?P<address> ://)[^/\s@]{1,255}@                                            # user name and password of a URL
+    | (?P<mail> [\w.!\#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,255})               # an e-mail address
     """,
     re.VERBOSE | re.IGNORECASE,
 )

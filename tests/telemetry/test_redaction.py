@@ -23,7 +23,7 @@ JWT = "eyJraWQiOiJhIn0.eyJzdWIiOiIxIn0.c2ln-bmF0_dXJl"
         ("saw cg_binding.ab12=Zm9v; and more", "saw cg_binding.ab12=***; and more"),
         ("redis://user:pw@cache:6379/0 refused", "redis://***@cache:6379/0 refused"),
         ("no such user ada@example.com", "no such user ***"),
-        ("ada.lovelace+x@mail.example.co.uk,", "***,"),
+        ("ada.lovelace+x@mail.example.co.uk, 5", "***, 5"),
         ("nothing to hide: 502 from http://127.0.0.1:3000", "nothing to hide: 502 from http://127.0.0.1:3000"),
     ],
 )
@@ -57,7 +57,7 @@ def test_no_token_survives(head, rest, before):
     assert f"eyJ{head}" not in redact(f"{before} eyJ{head}.{rest} after")
 
 
-def test_redaction_is_bounded():
-    """A megabyte of error text costs a bounded time and leaves a bounded line."""
-    assert len(redact("a@" * 1_000_000)) <= LONGEST + 3
-    assert len(redact("eyJ" * 1_000_000)) <= LONGEST + 3
+@pytest.mark.parametrize("piece", ["a", "-a", "token", "://", "bearer ", "eyJ", "a.b", "!", "a@", "code ="])
+def test_redaction_is_bounded(piece):
+    """A megabyte of hostile error text leaves a bounded line, in a time that a slow expression would not keep."""
+    assert len(redact(piece * 1_000_000)) <= LONGEST + 3
