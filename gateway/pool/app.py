@@ -81,23 +81,18 @@ class _ErrorPages:
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
 
-    def _page(self, status: int, heading: str, text: str) -> Response:
-        return self._pages.render(
-            "message.html", status=status, heading=heading, text=text, reason="", advice="", link=None
-        )
-
     async def refusal(self, _request: Request, error: Exception) -> Response:
         """An error of ours carries its status and its sentence."""
         assert isinstance(error, GatewayError)
-        return self._page(error.status, _UNSAID[0], error.public)
+        return self._pages.message(_UNSAID[0], error.public, status=error.status)
 
     async def http(self, _request: Request, error: Exception) -> Response:
         """Starlette's own: no such page, no such method."""
         assert isinstance(error, HTTPException)
-        response = self._page(error.status_code, *_HTTP_WORDS.get(error.status_code, _UNSAID))
+        response = self._pages.message(*_HTTP_WORDS.get(error.status_code, _UNSAID), status=error.status_code)
         response.headers.update(error.headers or {})
         return response
 
     async def fault(self, _request: Request, _error: Exception) -> Response:
         """A fault of ours; the server logs it, since Starlette raises it again."""
-        return self._page(500, *_UNSAID)
+        return self._pages.message(*_UNSAID, status=500)

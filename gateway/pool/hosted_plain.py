@@ -58,10 +58,7 @@ class PlainPages:
     async def error(self, request: Request) -> Response:
         """Say what is wrong, in our own words only: nothing of the query is repeated (H2, R14)."""
         reason, advice = _reason(read_query(request))
-        return self._desk.pages.render(
-            "message.html", status=400, heading="Something is not right", text=_HEADING, reason=reason, advice=advice,
-            link=None,
-        )  # fmt: skip
+        return self._desk.pages.message("Something is not right", _HEADING, status=400, reason=reason, advice=advice)
 
     async def icon(self, _request: Request) -> Response:
         """What browsers ask for unasked."""

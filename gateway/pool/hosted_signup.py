@@ -142,15 +142,18 @@ class SignUpPages:
         if client is None or params.repeated:
             return self._desk.go("/error?error=invalid_request")
         username, code = params.get("user_name"), params.get("confirmation_code")
-        values = {"reason": "", "advice": "You can close this page and sign in at the application.", "link": None}
         try:
             await self._desk.backend.accounts.confirm_sign_up(client, username, code, self._desk.backend.now())
         except PoolError as refusal:
-            values |= {"reason": refusal.public, "advice": "Ask for a new code on the page where you signed up."}
-            text = "The link could not be used."
-            return self._desk.pages.render("message.html", status=400, heading="Not confirmed", text=text, **values)
-        text = "Your registration has been confirmed!"
-        return self._desk.pages.render("message.html", heading="Confirmed", text=text, **values)
+            return self._desk.pages.message(
+                "Not confirmed",
+                "The link could not be used.",
+                status=400,
+                reason=refusal.public,
+                advice="Ask for a new code on the page where you signed up.",
+            )
+        advice = "You can close this page and sign in at the application."
+        return self._desk.pages.message("Confirmed", "Your registration has been confirmed!", advice=advice)
 
 
 def on_to_confirm(desk: Desk, visit: Visit, username: str, delivery: CodeDelivery | None) -> Response:

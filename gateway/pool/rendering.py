@@ -55,3 +55,9 @@ class Pages:
         """One page; every value is escaped by the template."""
         text = self._environment.get_template(name).render(values)
         return HTMLResponse(text, status, headers={"content-security-policy": csp})
+
+    def message(
+        self, heading: str, text: str, *, status: int = 200, reason: str = "", advice: str = ""
+    ) -> HTMLResponse:
+        """A page that only says something: what happened, why, and what to do."""
+        return self.render("message.html", status=status, heading=heading, text=text, reason=reason, advice=advice)

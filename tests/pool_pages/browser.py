@@ -82,7 +82,7 @@ class Page:
         self.status = response.status_code
         self.url = str(response.url)
         self.path = urlsplit(self.url).path
-        self.location = response.headers.get("location", "")
+        self.location: str = response.headers.get("location", "")
         self.html = response.text
         reader = _Reader()
         reader.feed(self.html)

@@ -50,7 +50,7 @@ async def test_every_page_can_be_used_by_everybody(browser: Browser) -> None:
 
 
 async def test_no_page_has_inline_script_or_style(browser: Browser) -> None:
-    """The policy allows files of ours alone, and the pages keep to it: no handlers, no style, nothing from elsewhere."""
+    """The policy allows our own files alone, and the pages keep to it: no handlers, no style, nothing from outside."""
     for name, page in (await all_pages(browser)).items():
         policy = page.response.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'"), name
@@ -72,7 +72,7 @@ async def test_every_answer_is_careful(browser: Browser) -> None:
 
 
 async def test_forms_that_cannot_leave_may_not(browser: Browser) -> None:
-    """`form-action 'self'` stands where no success leads to the application, and not where it would stop the redirect."""
+    """`form-action 'self'` stands where no success leads to the application; elsewhere it would stop the redirect."""
     leaving = {"/login", "/signup", "/confirm", "/newPassword", "/login, refused", "/signup, refused", "/confirm, bare"}
     for name, page in (await all_pages(browser)).items():
         stays = "form-action 'self'" in page.response.headers["content-security-policy"]

@@ -191,7 +191,7 @@ async def test_the_page_for_a_new_password_needs_a_sign_in_before_it(browser: Br
     clock.now += 180
     page = await browser.submit(page, "newpasswordform", new_password=PASSWORD, confirm_password=PASSWORD)
     assert "Invalid session for the user." in page.text
-    assert page.forms["cognitoSignInForm"]
+    assert "cognitoSignInForm" in page.forms
 
 
 async def test_the_link_of_an_email_confirms_and_does_not_sign_in(browser: Browser, other: Browser, pool: Pool) -> None:
