@@ -76,8 +76,10 @@ def _check_value(name: str, value: str) -> None:
 
 def normalised(options: PoolOptions, value: str) -> str:
     """The form in which names are compared: one spelling for all that look or sort the same (NFKC), case folded."""
-    value = unicodedata.normalize("NFKC", value.strip())
-    return value if options.case_sensitive else unicodedata.normalize("NFKC", value.casefold())
+    value = unicodedata.normalize("NFKC", value)
+    if not options.case_sensitive:
+        value = unicodedata.normalize("NFKC", value.casefold())
+    return value.strip()  # last: some characters become a space with a mark
 
 
 def lookups(options: PoolOptions, typed: str) -> list[Identifier]:

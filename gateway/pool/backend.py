@@ -64,13 +64,11 @@ class Backend:
         Raises:
             ValueError: the database belongs to another pool, or its keys to another secret.
         """
-        await self.storage.open()
-        await self._check_owner()
-        await self._passwords.open()
-        await self._assemble()
-        for seed in self.options.seed_users:
-            await self._plant(seed)
-        await self.storage.purge(self.now())
+        try:
+            await self._prepare()
+        except BaseException:
+            await self.aclose()
+            raise
         self._purging = asyncio.create_task(self._purge_regularly())
 
     async def aclose(self) -> None:
@@ -89,6 +87,15 @@ class Backend:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    async def _prepare(self) -> None:
+        await self.storage.open()
+        await self._check_owner()
+        await self._passwords.open()
+        await self._assemble()
+        for seed in self.options.seed_users:
+            await self._plant(seed)
+        await self.storage.purge(self.now())
 
     async def _check_owner(self) -> None:
         # R6: two pools must never share keys, so they never share a database.

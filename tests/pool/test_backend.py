@@ -1,0 +1,132 @@
+"""The pool as a whole: starting, restarting, and what belongs to whom."""
+
+from pathlib import Path
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.secret import Secret
+from gateway.pool.attributes import is_email, lookups, masked, normalised
+from gateway.pool.records import MailOptions
+from tests.support.pool import NOW, PASSWORD, WEB, ada, last_code, opened, options_for
+
+SECRET = Secret("a pool secret of some length 0123456789")
+
+
+async def test_a_restart_keeps_users_and_keys(tmp_path, clock):
+    """The second start finds the users of the first, and signs with the same keys; a seed never overwrites."""
+    async with opened(options_for(tmp_path), clock) as first:
+        user = await ada(first)
+        await first.accounts.forgot_password(WEB, "ada@example.com", NOW)
+        code, new = last_code(first), "Another horse 8 staple?"
+        await first.accounts.confirm_forgot_password(WEB, "ada@example.com", code, new, NOW)
+        keys = first.tokens.jwks()
+    async with opened(options_for(tmp_path), clock) as second:
+        again = (await second.accounts.sign_in(WEB, "ada@example.com", new, NOW)).user
+
+        assert again.sub == user.sub
+        assert second.tokens.jwks() == keys
+
+
+async def test_seed_user(backend):
+    """A seed user is confirmed, its e-mail verified, its groups set."""
+    user = await ada(backend)
+
+    assert user.attributes == {
+        "email": "ada@example.com", "email_verified": "true", "given_name": "Ada", "name": "Ada Lovelace",
+    }  # fmt: skip
+    assert set(user.groups) == {"admins", "readers"}
+    assert await backend.accounts.user(user.sub) == user
+
+
+async def test_a_database_belongs_to_one_pool(tmp_path, clock):
+    """R6: another pool on the same database is refused: pools never share keys."""
+    async with opened(options_for(tmp_path), clock):
+        pass
+    with pytest.raises(ValueError, match="belongs to pool eu-west-1_AbC123xyz, not to eu-west-1_Other1"):
+        async with opened(options_for(tmp_path, pool_id="eu-west-1_Other1"), clock):
+            pass
+
+
+async def test_two_pools_have_different_keys(tmp_path, clock):
+    """R6: a token of one pool is nothing to another, even with the same issuer string."""
+    issuer = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC123xyz"
+    (tmp_path / "b").mkdir()
+    first_options = options_for(tmp_path, issuer=issuer, secret=SECRET)
+    second_options = options_for(tmp_path / "b", issuer=issuer, secret=SECRET)
+    async with opened(first_options, clock) as first, opened(second_options, clock) as second:
+        kids = [{key["kid"] for key in pool.tokens.jwks()["keys"]} for pool in (first, second)]
+
+    assert not kids[0] & kids[1]
+    assert len(kids[0] | kids[1]) == 4
+
+
+async def test_the_secret_seals_the_keys(tmp_path, clock):
+    """With a secret the private keys are no use without it: the database alone signs nothing."""
+    async with opened(options_for(tmp_path, secret=SECRET), clock) as backend:
+        stored = await backend.storage.keys.get("signing-id")
+        assert backend.tokens.jwks()
+    assert stored is not None
+    assert stored.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    for wrong in (None, Secret("another secret of some length 0123456789")):
+        with pytest.raises(ValueError, match="secret does not fit"):
+            async with opened(options_for(tmp_path, secret=wrong), clock):
+                pass
+
+
+async def test_mailbox_only_where_asked(tmp_path, clock):
+    """Outside development there is no mailbox to look into."""
+    mail = MailOptions(kind="folder", folder=tmp_path / "mails")
+    async with opened(options_for(tmp_path, development=False, mail=mail), clock) as backend:
+        await backend.accounts.sign_up(WEB, "grace@example.com", PASSWORD, {}, NOW)
+
+        assert backend.mailbox is None
+    assert len(list((tmp_path / "mails").iterdir())) == 1
+
+
+async def test_token_header(backend):
+    """Headers have `kid` and `alg` alone: no `typ`."""
+    token = backend.tokens.machine_token(WEB, ("api/read",), NOW)
+
+    assert set(jwt.get_unverified_header(token)) == {"kid", "alg"}
+
+
+@pytest.mark.property
+@given(st.text(max_size=60))
+def test_normalising_twice_is_once(typed):
+    """Normalising is idempotent, so that what was stored is what is looked up."""
+    options = options_for(Path("/nowhere"))
+    once = normalised(options, typed)
+
+    assert normalised(options, once) == once
+
+
+@pytest.mark.property
+@given(st.emails())
+def test_masks_hide(address):
+    """A mask shows two characters of an address and no more."""
+    shown = masked("email", address)
+
+    assert len(shown) <= 9
+    assert address not in shown
+
+
+def test_phone_mask():
+    """A phone number shows its last four digits."""
+    assert masked("phone_number", "+12065551234") == "+*******1234"
+
+
+@pytest.mark.parametrize("address", ["a@b", "a.b+c@example.co.uk", "o'hara@example.com"])
+def test_addresses(address):
+    """Ordinary addresses are addresses."""
+    assert is_email(address)
+
+
+def test_lookups_in_order(tmp_path):
+    """A username wins over an alias of the same spelling."""
+    options = options_for(tmp_path, username_attributes=(), alias_attributes=("preferred_username",))
+
+    assert [i.kind for i in lookups(options, " ADA ")] == ["username", "preferred_username"]
+    assert {i.value for i in lookups(options, " ADA ")} == {"ada"}

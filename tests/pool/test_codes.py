@@ -1,0 +1,173 @@
+"""One-time codes."""
+
+import asyncio
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.pool import codes as codes_module
+from gateway.pool.codes import LIFETIME, TRIES, Codes, judge
+from gateway.pool.refusals import CODE_EXPIRED, CODE_MISMATCH, PoolError
+from gateway.pool.sql import SqlStorage
+from gateway.pool.stored import OneTimeCode
+from tests.support.pool import NOW
+
+KEY = b"k" * 32
+
+
+@pytest.fixture
+async def storage(tmp_path):
+    """An open storage."""
+    opened = SqlStorage(f"sqlite+aiosqlite:///{tmp_path}/codes.db")
+    await opened.open()
+    yield opened
+    await opened.aclose()
+
+
+async def verdict(codes: Codes, purpose, subject: str, code: str, now: int = NOW) -> str:
+    """`accepted`, or the refusal's name."""
+    try:
+        await codes.spend(purpose, subject, code, now)
+    except PoolError as error:
+        return error.code
+    return "accepted"
+
+
+async def test_a_code_is_six_digits_and_good_once(storage):
+    """A code is six digits, also small numbers; it is accepted once."""
+    codes = Codes(storage.codes, KEY)
+    code = await codes.issue("forgot_password", "u", NOW)
+
+    assert code.isdigit()
+    assert len(code) == 6
+    assert await verdict(codes, "forgot_password", "u", code) == "accepted"
+    assert await verdict(codes, "forgot_password", "u", code) == "CodeMismatchException"
+
+
+@pytest.mark.parametrize(
+    ("purpose", "subject", "key"),
+    [("confirm_sign_up", "u", KEY), ("forgot_password", "v", KEY), ("forgot_password", "u", b"other" * 8)],
+)
+async def test_bound_to_purpose_subject_and_pool(storage, purpose, subject, key):
+    """R10: the same digits are worth nothing for another purpose, user or pool, even moved in the database."""
+    codes, other = Codes(storage.codes, KEY), Codes(storage.codes, key)
+    code = await codes.issue("forgot_password", "u", NOW)
+    moved: Any = None
+
+    def take(kept):
+        nonlocal moved
+        moved = kept
+        return kept
+
+    await storage.codes.change("forgot_password", "u", take)
+    await storage.codes.put(replace(moved, purpose=purpose, subject=subject))
+
+    assert await verdict(other, purpose, subject, code) == "CodeMismatchException"
+
+
+@pytest.mark.parametrize("purpose", ["confirm_sign_up", "forgot_password"])
+async def test_expiry(storage, purpose):
+    """A code works until the second of its expiry: 24 hours for sign-up, one for a password."""
+    codes = Codes(storage.codes, KEY)
+    end = NOW + LIFETIME[purpose]
+    for now, expected in ((end, "ExpiredCodeException"), (end - 1, "accepted")):
+        code = await codes.issue(purpose, "u", NOW)
+        assert await verdict(codes, purpose, "u", code, now) == expected
+
+
+async def test_tries_are_bounded(storage):
+    """R10: after five wrong guesses the right code is refused too."""
+    codes = Codes(storage.codes, KEY)
+    code = await codes.issue("forgot_password", "u", NOW)
+    wrong = "000000" if code != "000000" else "000001"
+    answers = [await verdict(codes, "forgot_password", "u", wrong) for _ in range(TRIES)]
+
+    assert answers == ["CodeMismatchException"] * TRIES
+    assert await verdict(codes, "forgot_password", "u", code) == "ExpiredCodeException"
+
+
+async def test_parallel_guesses_share_the_tries(storage):
+    """R10: fifty guesses sent at once get five answers in all."""
+    codes = Codes(storage.codes, KEY)
+    await codes.issue("forgot_password", "u", NOW)
+    answers = await asyncio.gather(*(verdict(codes, "forgot_password", "u", f"x{n}") for n in range(50)))
+
+    assert answers.count("CodeMismatchException") == TRIES
+    assert answers.count("ExpiredCodeException") == 50 - TRIES
+
+
+GUESSER = """
+import asyncio, sys
+from gateway.pool.codes import Codes
+from gateway.pool.refusals import PoolError
+from gateway.pool.sql import SqlStorage
+
+async def main(url, now):
+    storage = SqlStorage(url)
+    codes = Codes(storage.codes, b"k" * 32)
+    for n in range(10):
+        try:
+            await codes.spend("forgot_password", "u", f"x{n}", now)
+        except PoolError as error:
+            print(error.code)
+    await storage.aclose()
+
+asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+"""
+
+
+async def test_processes_share_the_tries(storage, tmp_path):
+    """R10: four processes guessing at the same time get five answers in all."""
+    await Codes(storage.codes, KEY).issue("forgot_password", "u", NOW)
+    url = f"sqlite+aiosqlite:///{tmp_path}/codes.db"
+
+    async def guess() -> list[str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", GUESSER, url, str(NOW), stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
+        )
+        output, _ = await process.communicate()
+        assert process.returncode == 0
+        return output.decode().split()
+
+    answers = [line for lines in await asyncio.gather(*(guess() for _ in range(4))) for line in lines]
+
+    assert len(answers) == 40
+    assert answers.count("CodeMismatchException") == TRIES
+
+
+def test_comparison_takes_constant_time():
+    """R10: digests are compared by `hmac.compare_digest`, nowhere by `==`."""
+    calls = []
+
+    class Watched:
+        @staticmethod
+        def compare_digest(a, b):
+            calls.append((a, b))
+            return False
+
+    module: Any = codes_module
+    original, module.hmac = module.hmac, Watched
+    try:
+        kept = OneTimeCode(purpose="forgot_password", subject="u", digest=b"d", tries_left=1, expires_at=NOW + 1)
+        assert judge(kept, b"d", NOW) == CODE_MISMATCH
+    finally:
+        module.hmac = original
+
+    assert calls == [(b"d", b"d")]
+
+
+@pytest.mark.property
+@given(st.binary(min_size=32, max_size=32), st.binary(min_size=32, max_size=32), st.integers(-1, 5), st.integers(-5, 5))
+def test_judge_law(digest, presented, tries, late):
+    """A code is accepted only when tries are left, it is equal, and its time is not over."""
+    kept = OneTimeCode(purpose="forgot_password", subject="u", digest=digest, tries_left=tries, expires_at=NOW)
+    accepted = judge(kept, presented, NOW + late) is None
+
+    assert accepted == (tries > 0 and digest == presented and late < 0)
+    if tries > 0 and digest == presented and late >= 0:
+        assert judge(kept, presented, NOW + late) == CODE_EXPIRED

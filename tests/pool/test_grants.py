@@ -1,0 +1,310 @@
+"""Codes, refresh tokens and client credentials."""
+
+import asyncio
+import base64
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.pool.backend import Backend
+from gateway.pool.grants import OAuthError, TokenAnswer, pkce_matches
+from gateway.pool.records import AppClient
+from tests.support.pool import CALLBACK, MACHINE, NOW, PUBLIC, ROTATING, WEB, ada, opened, options_for
+
+VERIFIER = "v" * 43
+VERIFIERS = st.text("ABCXYZabcxyz0189-._~", min_size=43, max_size=128)
+
+
+def challenge_of(verifier: str) -> str:
+    """The S256 challenge (RFC 7636 §4.2)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+async def issue(backend: Backend, client: AppClient = WEB, **changes) -> str:
+    """A code for Ada."""
+    asked = {
+        "redirect_uri": CALLBACK,
+        "scopes": ("openid", "email", "profile"),
+        "nonce": "n-1",
+        "code_challenge": challenge_of(VERIFIER),
+        "auth_time": NOW - 30,
+        "now": NOW,
+    }
+    return await backend.grants.issue_code(client, await ada(backend), **{**asked, **changes})
+
+
+async def redeem(backend: Backend, code: str, client: AppClient = WEB, **changes: Any) -> Any:
+    """Tokens for it."""
+    sent = {"code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER, "now": NOW, **changes}
+    return await backend.grants.redeem(client, **sent)
+
+
+async def error_of(awaitable) -> str:
+    """The OAuth error of a refusal."""
+    with pytest.raises(OAuthError) as caught:
+        await awaitable
+    return caught.value.error
+
+
+async def test_a_code_gives_three_tokens(backend):
+    """A code is a UUID; it gives access, ID and refresh token, and `expires_in` is the client's access validity."""
+    code = await issue(backend)
+    answer = await redeem(backend, code)
+
+    assert len(code) == 36
+    assert answer.expires_in == 3600
+    assert answer.id_token
+    assert answer.refresh_token
+    assert "." not in answer.refresh_token
+
+
+@pytest.mark.parametrize(
+    ("client", "swap", "error"),
+    [
+        (PUBLIC, {}, "invalid_grant"),
+        (WEB, {"redirect_uri": CALLBACK + "/"}, "unauthorized_client"),
+        (WEB, {"redirect_uri": CALLBACK.upper()}, "unauthorized_client"),
+        (WEB, {"code_verifier": "w" * 43}, "invalid_grant"),
+        (WEB, {"code_verifier": challenge_of(VERIFIER)}, "invalid_grant"),
+        (WEB, {"code_verifier": None}, "invalid_grant"),
+        (WEB, {"code_verifier": ""}, "invalid_grant"),
+        (WEB, {"now": NOW + 300}, "invalid_grant"),
+    ],
+)
+async def test_a_code_is_bound(backend, client, swap, error):
+    """R1, R2: client, redirect URI, verifier and time swapped in turn: refused, and the right holder still succeeds."""
+    code = await issue(backend)
+
+    assert await error_of(redeem(backend, code, client, **swap)) == error
+    assert (await redeem(backend, code, now=NOW + 299)).access_token
+
+
+async def test_verifier_without_challenge(backend):
+    """R2: a verifier for a code that was asked for without a challenge is refused: somebody cut the challenge out."""
+    code = await issue(backend, code_challenge=None)
+
+    assert await error_of(redeem(backend, code)) == "invalid_grant"
+    assert (await redeem(backend, code, code_verifier=None)).access_token
+
+
+async def test_a_public_client_may_be_made_to_use_pkce(backend):
+    """R2: `require_pkce` refuses a code without a challenge already when it is issued."""
+    assert await error_of(issue(backend, PUBLIC, code_challenge=None)) == "invalid_request"
+
+
+async def test_a_code_used_twice_revokes(backend):
+    """R3: the second use is refused, and refresh token and userInfo of the first use stop working."""
+    code = await issue(backend)
+    first = await redeem(backend, code)
+    await backend.grants.user_info(first.access_token, NOW)
+
+    assert await error_of(redeem(backend, code)) == "invalid_grant"
+    assert await error_of(backend.grants.refresh(WEB, refresh_token=first.refresh_token, now=NOW)) == "invalid_grant"
+    assert await error_of(backend.grants.user_info(first.access_token, NOW)) == "invalid_token"
+
+
+async def test_a_code_used_twice_at_once(backend):
+    """R3: of ten simultaneous uses at most one gets tokens, and those are revoked."""
+    code = await issue(backend)
+    results = await asyncio.gather(*(redeem(backend, code) for _ in range(10)), return_exceptions=True)
+    answers = [result for result in results if isinstance(result, TokenAnswer)]
+
+    assert len(answers) == 1
+    assert await error_of(backend.grants.user_info(answers[0].access_token, NOW)) == "invalid_token"
+
+
+async def test_another_client_cannot_burn_a_code(backend):
+    """R3: a used code shown by another client revokes nothing: it proves no leak of the right one's."""
+    code = await issue(backend)
+    first = await redeem(backend, code)
+
+    assert await error_of(redeem(backend, code, PUBLIC)) == "invalid_grant"
+    assert (await backend.grants.refresh(WEB, refresh_token=first.refresh_token, now=NOW)).access_token
+
+
+async def test_refresh(backend):
+    """A refresh keeps sign-in time, family and scopes, has no nonce, and tells groups and attributes of now."""
+    first = await redeem(backend, await issue(backend))
+    user = await ada(backend)
+    changed = replace(user, groups=("readers",), attributes={**user.attributes, "name": "Ada K."})
+    await backend.storage.users.change(user.sub, lambda _user: changed)
+    second = await backend.grants.refresh(WEB, refresh_token=first.refresh_token, now=NOW + 60)
+    before, after = (jwt.decode(t.id_token, options={"verify_signature": False}) for t in (first, second))
+
+    assert second.refresh_token is None
+    assert [after[name] for name in ("auth_time", "origin_jti")] == [before[n] for n in ("auth_time", "origin_jti")]
+    assert (before["nonce"], "nonce" in after) == ("n-1", False)
+    assert (after["cognito:groups"], after["name"]) == (["readers"], "Ada K.")
+    assert after["jti"] != before["jti"]
+    assert after["iat"] == NOW + 60
+
+
+async def test_a_refresh_token_is_bound_to_its_client(backend):
+    """R4: another client's refresh token is refused, and stays good for its own."""
+    first = await redeem(backend, await issue(backend))
+
+    assert (
+        await error_of(backend.grants.refresh(ROTATING, refresh_token=first.refresh_token, now=NOW)) == "invalid_grant"
+    )
+    assert (await backend.grants.refresh(WEB, refresh_token=first.refresh_token, now=NOW)).access_token
+
+
+async def test_a_refresh_token_expires(backend):
+    """A refresh token works until the second of its expiry, not at it."""
+    first = await redeem(backend, await issue(backend))
+    end = NOW + WEB.refresh_token_validity
+
+    assert (await backend.grants.refresh(WEB, refresh_token=first.refresh_token, now=end - 1)).access_token
+    assert await error_of(backend.grants.refresh(WEB, refresh_token=first.refresh_token, now=end)) == "invalid_grant"
+
+
+async def test_rotation_and_grace(backend):
+    """R4: the old token works during the grace; after it, its use is reuse and revokes old and new."""
+    first = await redeem(backend, await issue(backend, ROTATING), ROTATING)
+
+    async def refresh(token: str, now: int) -> Any:
+        return await backend.grants.refresh(ROTATING, refresh_token=token, now=now)
+
+    second = await refresh(first.refresh_token, NOW + 100)
+    retried = await refresh(first.refresh_token, NOW + 109)
+    third = await refresh(second.refresh_token, NOW + 200)
+
+    assert len({first.refresh_token, second.refresh_token, retried.refresh_token, third.refresh_token}) == 4
+    assert await error_of(refresh(first.refresh_token, NOW + 110)) == "invalid_grant"
+    for token in (second, retried, third):
+        assert await error_of(refresh(token.refresh_token, NOW + 111)) == "invalid_grant"
+
+
+async def test_rotation_keeps_the_remaining_lifetime(backend):
+    """R4: a rotated token ends when the first one would have: rotation never prolongs a session."""
+    token = (await redeem(backend, await issue(backend, ROTATING), ROTATING)).refresh_token
+    end = NOW + ROTATING.refresh_token_validity
+    token = (await backend.grants.refresh(ROTATING, refresh_token=token, now=end - 10)).refresh_token
+
+    assert await error_of(backend.grants.refresh(ROTATING, refresh_token=token, now=end)) == "invalid_grant"
+
+
+async def test_rotation_without_grace(backend):
+    """R4: without a grace two simultaneous uses are reuse: one answer at most, and the family is revoked."""
+    strict = replace(ROTATING, rotation_grace=0)
+    token = (await redeem(backend, await issue(backend, ROTATING), strict)).refresh_token
+    refreshes = (backend.grants.refresh(strict, refresh_token=token, now=NOW) for _ in range(5))
+    results = await asyncio.gather(*refreshes, return_exceptions=True)
+    answers = [result for result in results if isinstance(result, TokenAnswer)]
+
+    assert len(answers) <= 1
+    for answer in answers:
+        assert await error_of(backend.grants.refresh(strict, refresh_token=answer.refresh_token, now=NOW)) == (
+            "invalid_grant"
+        )
+
+
+async def test_disabled_users_get_no_tokens(backend):
+    """A disabled user's code, refresh token and userInfo are refused."""
+    code, first = await issue(backend), await redeem(backend, await issue(backend))
+    user = await ada(backend)
+    await backend.storage.users.change(user.sub, lambda u: replace(u, enabled=False))
+
+    assert await error_of(redeem(backend, code)) == "invalid_grant"
+    assert await error_of(backend.grants.refresh(WEB, refresh_token=first.refresh_token, now=NOW)) == "invalid_grant"
+    assert await error_of(backend.grants.user_info(first.access_token, NOW)) == "invalid_token"
+
+
+async def test_a_password_reset_revokes(backend):
+    """Who resets the password ends what others got with the old one: refresh tokens, and codes not yet used."""
+    code, first = await issue(backend), await redeem(backend, await issue(backend))
+    await backend.accounts.forgot_password(WEB, "ada@example.com", NOW)
+    sent = backend.mailbox.mails[0].code
+    await backend.accounts.confirm_forgot_password(WEB, "ada@example.com", sent, "Another horse 8!", NOW)
+
+    assert await error_of(redeem(backend, code)) == "invalid_grant"
+    assert await error_of(backend.grants.refresh(WEB, refresh_token=first.refresh_token, now=NOW)) == "invalid_grant"
+
+
+async def test_scopes_that_the_client_cannot_read(backend):
+    """A client that may read `email` but not `email_verified` gets no tokens for the scope `email` (§1.5)."""
+    half = replace(WEB, read_attributes=frozenset({"email"}))
+
+    assert await error_of(redeem(backend, await issue(backend, scopes=("openid", "email")), half)) == "invalid_grant"
+
+
+async def test_no_id_token_without_openid(backend):
+    """Without `openid` there is no ID token, and userInfo refuses."""
+    answer = await redeem(backend, await issue(backend, scopes=("api/read",)))
+
+    assert answer.id_token is None
+    assert await error_of(backend.grants.user_info(answer.access_token, NOW)) == "invalid_token"
+
+
+async def test_client_credentials(backend):
+    """A machine gets an access token for its custom scopes: `sub` is the client, there is no `username`."""
+    answer = await backend.grants.client_credentials(MACHINE, scope=None, now=NOW)
+    claims = backend.tokens.open_access_token(answer.access_token, NOW)
+
+    assert (answer.id_token, answer.refresh_token) == (None, None)
+    assert (claims["sub"], claims["scope"], claims["version"]) == ("machine", "api/read", 2)
+    assert not {"username", "origin_jti", "aud"} & set(claims)
+
+
+@pytest.mark.parametrize("scope", ["openid", "api/write", "api/read openid", "other/read"])
+async def test_client_credentials_scopes(backend, scope):
+    """A machine's scope must be a custom one, and its own."""
+    assert await error_of(backend.grants.client_credentials(MACHINE, scope=scope, now=NOW)) == "invalid_scope"
+
+
+async def test_client_credentials_need_the_flow(backend):
+    """A client without the flow is refused."""
+    assert await error_of(backend.grants.client_credentials(WEB, scope=None, now=NOW)) == "unauthorized_client"
+
+
+async def test_revocation_ends_the_family(backend):
+    """After revocation refresh and userInfo refuse; revoking again, or something unknown, is no error."""
+    first = await redeem(backend, await issue(backend))
+    for token in (first.refresh_token, first.refresh_token, "unknown"):
+        await backend.grants.revoke(WEB, token=token, now=NOW)
+
+    assert await error_of(backend.grants.refresh(WEB, refresh_token=first.refresh_token, now=NOW)) == "invalid_grant"
+    assert await error_of(backend.grants.user_info(first.access_token, NOW)) == "invalid_token"
+
+
+async def test_revocation_is_for_the_tokens_own_client(backend):
+    """Another client revokes nothing (RFC 7009 §2.1); signed tokens and clients without revocation are told so."""
+    first = await redeem(backend, await issue(backend))
+    off = replace(WEB, enable_token_revocation=False)
+
+    assert await error_of(backend.grants.revoke(ROTATING, token=first.refresh_token, now=NOW)) == "unauthorized_client"
+    assert await error_of(backend.grants.revoke(WEB, token=first.access_token, now=NOW)) == "unsupported_token_type"
+    assert await error_of(backend.grants.revoke(off, token=first.refresh_token, now=NOW)) == "invalid_request"
+    assert (await backend.grants.refresh(WEB, refresh_token=first.refresh_token, now=NOW)).access_token
+
+
+async def test_nothing_presentable_is_stored(tmp_path, clock):
+    """A stolen database opens no session: codes, refresh tokens and passwords are in no file of it."""
+    async with opened(options_for(tmp_path), clock) as backend:
+        spent = await issue(backend)
+        answer = await redeem(backend, spent)
+        secrets = [spent, await issue(backend), answer.refresh_token, answer.access_token]
+        await backend.accounts.forgot_password(WEB, "ada@example.com", NOW)
+    content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+    assert not [secret for secret in secrets if secret.encode() in content]
+    assert b"ada@example.com" in content
+
+
+@pytest.mark.property
+@given(VERIFIERS, VERIFIERS)
+def test_pkce_law(verifier, other):
+    """R1: a challenge accepts its own verifier and no other."""
+    assert pkce_matches(challenge_of(verifier), verifier)
+    assert pkce_matches(challenge_of(verifier), other) == (verifier == other)
+
+
+@pytest.mark.parametrize("verifier", ["v" * 42, "v" * 129, "v" * 42 + "é", "v" * 42 + " ", "v" * 42 + "\n", ""])
+def test_pkce_malformed_verifier(verifier):
+    """R1: a verifier outside RFC 7636 §4.1 is refused even if it hashes right."""
+    assert not pkce_matches(challenge_of(verifier), verifier)

@@ -1,0 +1,106 @@
+"""What options accept."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.core.secret import Secret
+from gateway.pool.records import AppClient, MailOptions, PasswordPolicy, check_redirect_url
+from tests.support.pool import CALLBACK, options_for
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://app.test/cb", "http://localhost:8000/cb", "http://127.0.0.1/cb", "http://[::1]:80/", "myapp://callback"],
+)
+def test_redirect_url_accepted(url):
+    """https, custom schemes, and http on loopback."""
+    check_redirect_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost.com/", "http://app.test/", "https://app.test/#x", "/cb", "", "app.test/cb", "https://",
+        "https://user@app.test/", "https://app.test/\r\nx: y", "https://app.test/ x", "https://app.test\\@evil.test/",
+        "javascript:alert(1)", "data:text/html,x", "https://app.test/" + "x" * 1024,
+    ],
+)  # fmt: skip
+def test_redirect_url_refused(url):
+    """What is not absolute, not https, or something that a browser would execute."""
+    with pytest.raises(ValueError, match=r".+"):
+        check_redirect_url(url)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"client_id": "with space"}, "client_id"),
+        ({"client_id": "é"}, "client_id"),
+        ({"callback_urls": ("http://app.test/",)}, "http://app.test/ cannot use the HTTP protocol."),
+        ({"default_redirect_uri": "https://other.test/", "callback_urls": (CALLBACK,)}, "default_redirect_uri"),
+        ({"allowed_flows": frozenset({"client_credentials"})}, "needs a client_secret"),
+        (
+            {"allowed_flows": frozenset({"code", "client_credentials"}), "client_secret": Secret("x")},
+            "must stand alone",
+        ),
+        ({"access_token_validity": 299}, "access_token_validity: 299 is not between 300 and 86400"),
+        ({"id_token_validity": 86401}, "id_token_validity"),
+        ({"refresh_token_validity": 3599}, "refresh_token_validity"),
+        ({"rotation_grace": 61}, "rotation_grace"),
+    ],
+)
+def test_client_refused(options, message):
+    """A client that Cognito would refuse is refused, by name."""
+    with pytest.raises(ValueError, match=message):
+        AppClient(**{"client_id": "c", **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pool_id": "pool"}, "pool_id"),
+        ({"base_url": "https://login.test/"}, "base_url"),
+        ({"base_url": "login.test"}, "base_url"),
+        ({"alias_attributes": ("email",)}, "cannot be combined"),
+        ({"development": False}, "development"),
+        ({"clients": (AppClient(client_id="a"), AppClient(client_id="a"))}, "'a' appears twice"),
+    ],
+)
+def test_pool_refused(options, message):
+    """A pool that cannot work is refused, by the field's name."""
+    with pytest.raises(ValueError, match=message):
+        options_for(Path("/nowhere"), **options)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: PasswordPolicy(minimum_length=5),
+        lambda: PasswordPolicy(temporary_password_days=366),
+        lambda: MailOptions(kind="folder"),
+        lambda: MailOptions(verification_body="no code"),
+    ],
+    ids=["short passwords", "long temporary", "folder without name", "body without code"],
+)
+def test_small_options_refused(make):
+    """Policies and mail settings outside Cognito's bounds are refused."""
+    with pytest.raises(ValueError, match=r".+"):
+        make()
+
+
+def test_issuer_is_derived_or_given():
+    """The issuer is the pool's own address by default; discovery stays there whatever it is."""
+    derived = options_for(Path("/nowhere"))
+    given = options_for(Path("/nowhere"), issuer="https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC123xyz")
+
+    assert derived.issuer == "https://login.test/eu-west-1_AbC123xyz"
+    assert given.issuer.startswith("https://cognito-idp.")
+    assert derived.well_known == given.well_known == "https://login.test/eu-west-1_AbC123xyz/.well-known"
+
+
+def test_secrets_do_not_print():
+    """Neither clients nor users print what is secret."""
+    client = AppClient(client_id="c", client_secret=Secret("hidden"))
+
+    assert "hidden" not in repr(client)
