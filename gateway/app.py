@@ -90,7 +90,7 @@ class Gateway:
             tokens = session.tokens
             return templates.render(session.claims, session.groups, tokens.access_token, tokens.id_token)
 
-        sessions = build_sessions(settings, ring, provider, templates, render)
+        sessions = self._sessions = build_sessions(settings, ring, provider, templates, render)
         paths = flow_paths(settings)
         context = (provider.options.issuer, provider.options.client_id)
         cookies = FlowCookies(ring, context, secure=settings.secure, callback_path=paths.callback)
@@ -159,6 +159,7 @@ class Gateway:
             warming.cancel()
             with suppress(asyncio.CancelledError):
                 await warming
+            await self._sessions.close()
             await self._http.aclose()
 
 
