@@ -20,6 +20,8 @@ def body_length(status: int, method: str, notes: dict[bytes, bytes]) -> int:
 
     That two statements of length contradict each other is the parser's to refuse: it does so before we are asked.
     """
+    if status > 599:
+        raise BadUpstreamAnswer(f"status {status}")
     coding = notes.get(b"transfer-encoding")
     if coding is not None and coding.lower() != b"chunked":
         raise BadUpstreamAnswer(f"transfer coding {coding[:40]!r}")  # it ends here, so the body would lose its meaning

@@ -65,9 +65,9 @@ async def open_connection(
         async with asyncio.timeout(limit):
             return await _connect(options, address, factory)
     except TimeoutError as exc:
-        raise UpstreamUnreachable(f"{options.label}: no connection within {limit:g} s") from exc
+        raise UpstreamUnreachable(f"no connection within {limit:g} s") from exc
     except (OSError, ssl.SSLError, UnicodeError) as exc:
-        raise UpstreamUnreachable(f"{options.label}: {exc}") from exc
+        raise UpstreamUnreachable(str(exc)) from exc
 
 
 async def _connect(

@@ -5,8 +5,9 @@ import logging
 from gateway.core.asgi import Receive, Scope, Send
 from gateway.errors import RequestTooLarge, UpstreamError
 from gateway.proxy.connections import Upstream
+from gateway.proxy.parsing import DONE, HEAD
 from gateway.proxy.request import Request
-from gateway.proxy.wire import DONE, HEAD, ClientGone, Connection, SilentClose
+from gateway.proxy.wire import ClientGone, Connection, SilentClose
 
 logger = logging.getLogger("gateway.proxy")
 
@@ -20,7 +21,7 @@ async def exchange(request: Request, scope: Scope, receive: Receive, send: Send,
     limit = upstream.options.max_body
     if limit is not None and request.length > limit:
         raise RequestTooLarge(f"a request body of {request.length} bytes")
-    connection = upstream.take() or await upstream.open()
+    connection = upstream.take() or await _opened(upstream)
     try:
         try:
             await _head(connection, request, scope, receive, send, upstream)
@@ -28,21 +29,33 @@ async def exchange(request: Request, scope: Scope, receive: Receive, send: Send,
             if not (connection.reused and request.replayable):
                 raise
             upstream.drop(connection)
-            connection = await upstream.open()
+            connection = await _opened(upstream)
             await _head(connection, request, scope, receive, send, upstream)
         await send({"type": "http.response.start", "status": connection.status, "headers": connection.headers})
         last = await _body(connection, send)
     except BaseException as exc:
+        if isinstance(exc, UpstreamError):
+            _log(upstream, exc)
+            upstream.blame(connection, exc)
         upstream.drop(connection)
         if isinstance(exc, ClientGone):
             return
-        if isinstance(exc, UpstreamError):
-            logger.warning("upstream %s: %s: %s", upstream.options.label, type(exc).__name__, exc)
-            upstream.blame(connection, exc)
         raise
     # Given back before the client has taken the end: a slow client holds no connection of the upstream.
     upstream.put(connection)
     await send({"type": "http.response.body", "body": last, "more_body": False})
+
+
+async def _opened(upstream: Upstream) -> Connection:
+    try:
+        return await upstream.open()
+    except UpstreamError as exc:
+        _log(upstream, exc)
+        raise
+
+
+def _log(upstream: Upstream, error: UpstreamError) -> None:
+    logger.warning("upstream %s: %s: %s", upstream.options.label, type(error).__name__, error)
 
 
 async def _head(
@@ -56,7 +69,7 @@ async def _head(
         await connection.changed()
         if connection.hints is not None:
             await _early_hints(connection, scope, send)
-        if connection.continued and request.expects:
+        if request.expects and connection.continued:
             upstream.read(connection)
 
 

@@ -1,12 +1,9 @@
-"""One server of an upstream: its connections, and how well it has answered."""
+"""One server of an upstream: its connections, and how well it has answered lately."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from gateway.proxy.dial import Address
 from gateway.proxy.wire import Connection
-
-MAX_STRIKES = 3
-"""Failures in a row that eject a server which still accepts connections (nginx's max_fails, HAProxy's `fall`: 1-3)."""
 
 
 class Server:
@@ -20,6 +17,7 @@ class Server:
         self.busy: set[Connection] = set()
         self.opening = 0
         self.strikes = 0
+        """Failures since the last complete answer."""
         self.down = False
 
     def load(self) -> int:
@@ -39,8 +37,3 @@ def least_busy(servers: Sequence[Server], tried: Collection[Server] = ()) -> Ser
         return servers[0]
     left = [server for server in servers if server not in tried] or servers
     return min([server for server in left if not server.down] or left, key=Server.load)
-
-
-def may_eject(server: Server, servers: Iterable[Server]) -> bool:
-    """Never the last one: a doubtful answer is better than none."""
-    return any(other is not server and not other.down for other in servers)

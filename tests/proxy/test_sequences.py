@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 import h11
 import pytest
@@ -93,7 +94,7 @@ async def understand(peer, seen) -> None:
 @given(st.lists(requests, min_size=1, max_size=5), st.integers(1, 400), st.booleans())
 async def test_the_upstream_gets_exactly_these_requests(sequence, cut, at_once):
     """Whatever the cut of the packets, pipelined or one by one: same requests, same order, nothing in between."""
-    seen: list[list] = []
+    seen: list[list[Any]] = []
 
     async def play(peer):
         with contextlib.suppress(h11.RemoteProtocolError):

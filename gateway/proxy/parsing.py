@@ -1,0 +1,181 @@
+"""Parse one upstream's answers, one at a time, into what an exchange passes on."""
+
+from typing import Final
+
+import httptools
+
+from gateway.core.asgi import HeaderList
+from gateway.errors import BadUpstreamAnswer, UpstreamError
+from gateway.proxy.answer import FRAMING, body_length, check_interim, passed_on, reusable
+
+# A phase is what is waited for. (Plain numbers: in Python 3.11 an Enum's member costs as much as a call.)
+IDLE: Final = 0  # nothing: no request was sent, any byte is one too many
+HEAD: Final = 1  # the head of an answer
+BODY: Final = 2  # more of its body
+DONE: Final = 3  # nothing: the answer is complete
+
+
+class AnswerParser:
+    """State is kept for the connection, not per answer: `expect` resets it. httptools calls the `on_` methods."""
+
+    __slots__ = (
+        "_bare",
+        "_head_bytes",
+        "_interim",
+        "_lines",
+        "_max_head",
+        "_method",
+        "_notes",
+        "_parser",
+        "_rest",
+        "chunks",
+        "continued",
+        "headers",
+        "hints",
+        "keep",
+        "length",
+        "phase",
+        "size",
+        "status",
+    )
+
+    def __init__(self, max_head: int) -> None:
+        self._max_head = max_head
+        self._parser = httptools.HttpResponseParser(self)
+        self._notes: dict[bytes, bytes] = {}
+        self.chunks: list[bytes] = []
+        self.phase = IDLE
+
+    def expect(self, method: str) -> None:
+        """The answer to a `method` request comes next."""
+        self.phase = HEAD
+        self.status = 0
+        self.headers: HeaderList = []
+        self.length = 0
+        self.keep = False
+        """Whether the connection may carry another exchange."""
+        self.continued = False
+        """`100 Continue` came."""
+        self.hints: HeaderList | None = None
+        """The header lines of a 103 that nobody took yet."""
+        self.size = 0
+        """Of `chunks`, the body as far as it came and was not taken yet."""
+        self._method = method
+        self._lines: HeaderList = []
+        self._head_bytes = self._bare = self._rest = 0
+        self._interim = False
+
+    def feed(self, data: bytes) -> None:
+        """Parse what came in phase HEAD or BODY. Raises BadUpstreamAnswer."""
+        if self._rest > 0 and self.phase == BODY:
+            self._plain(data)
+            return
+        before = self.size
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as exc:
+            raise BadUpstreamAnswer("switched protocols unasked") from exc
+        except httptools.HttpParserError as exc:
+            self.keep = False
+            if self.phase != DONE:
+                raise _reason(exc) from exc
+        if self.phase == HEAD:
+            self._head_bytes += len(data)
+            if self._head_bytes > self._max_head:
+                raise BadUpstreamAnswer(f"a head of more than {self._max_head} bytes")
+        elif self.phase == BODY and self.size == before:
+            # Chunk extensions and trailers carry nothing, and so may not go on for ever.
+            self._bare += len(data)
+            if self._bare > self._max_head:
+                raise BadUpstreamAnswer("a body of chunk extensions or trailers")
+
+    @property
+    def silent(self) -> bool:
+        """Whether not a byte of the answer came."""
+        return self.phase == HEAD and self._head_bytes == 0
+
+    def _plain(self, data: bytes) -> None:
+        """A body of known length, past the first read: counted here, since the parser would only copy it."""
+        self._rest -= len(data)
+        if self._rest < 0:
+            self.keep = False
+            data = data[: self._rest]
+        self.chunks.append(data)
+        self.size += len(data)
+        if self._rest <= 0:
+            self._finish()
+
+    def _finish(self) -> None:
+        """Complete, but the parser does not know: it still waits for a body that it will not see."""
+        self.phase = DONE
+        self._parser = httptools.HttpResponseParser(self)
+
+    # ---- called by httptools
+
+    def on_message_begin(self) -> None:
+        if self.phase == DONE:  # a second answer to one request: nobody's (G4)
+            self.keep = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name in FRAMING:
+            if self.phase == HEAD:
+                notes = self._notes
+                notes[name] = notes[name] + b"," + value if name in notes else value
+            if name != b"content-length":
+                return
+        self._lines.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self.phase != HEAD:  # as above
+            return
+        status = self._parser.get_status_code()
+        lines, notes = self._lines, self._notes
+        self._lines = []  # where trailers go, to be forgotten
+        if notes:
+            self._notes = {}
+        if status < 200:
+            self._on_interim(status, lines, notes)
+        else:
+            self._on_final(status, lines, notes)
+
+    def _on_interim(self, status: int, lines: HeaderList, notes: dict[bytes, bytes]) -> None:
+        check_interim(status, notes)
+        self._interim = True
+        if status == 100:
+            self.continued = True
+        elif status == 103:
+            self.hints = lines
+
+    def _on_final(self, status: int, lines: HeaderList, notes: dict[bytes, bytes]) -> None:
+        method = self._method
+        self.length = self._rest = body_length(status, method, notes)
+        self.headers = passed_on(status, method, lines, notes)
+        self.keep = self._parser.should_keep_alive()
+        if method == "HEAD" or b"transfer-encoding" in notes:
+            version = self._parser.get_http_version()
+            self.keep = reusable(method, notes, parser_agrees=self.keep, version=version)
+        self.status = status
+        self.phase = BODY
+        if method == "HEAD":
+            self._finish()
+
+    def on_body(self, body: bytes) -> None:
+        if self.phase == BODY:
+            self.chunks.append(body)
+            self.size += len(body)
+            self._rest -= len(body)
+        else:
+            self.keep = False
+
+    def on_message_complete(self) -> None:
+        if self._interim:
+            self._interim = False
+        elif self.phase == BODY:
+            self.phase = DONE
+
+
+def _reason(error: httptools.HttpParserError) -> UpstreamError:
+    """What a callback of ours raised, or the parser's own words."""
+    cause = error.__context__
+    return cause if isinstance(cause, UpstreamError) else BadUpstreamAnswer(str(error))
