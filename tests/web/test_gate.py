@@ -292,11 +292,12 @@ async def test_the_lifetime_is_absolute():
     """Q16: refreshes do not carry a session past its lifetime."""
     world = World()
     visitor = await signed_in(world)
+    statuses = []
     for _ in range(13):
         world.now += LIFETIME - 10
-        answer = await visitor.navigate("/")
+        statuses.append((await visitor.navigate("/")).status_code)
 
-    assert answer.status_code == 302
+    assert statuses == [200] * 12 + [302]
 
 
 @pytest.mark.parametrize(
@@ -428,13 +429,3 @@ async def test_probes_are_answered_without_a_session():
 
     assert live.text == "ok\n"
     assert ready.json() == {"ready": True, "provider": "waiting"}
-
-
-async def test_an_application_that_changes_its_scope_changes_nothing_of_ours():
-    """A5: the application gets a copy with a list of its own, so nothing that is appended later reaches it."""
-    world = World()
-    visitor = await signed_in(world)
-    await visitor.navigate("/")
-
-    assert world.app.seen[-1]["headers"] is not None
-    assert isinstance(world.app.seen[-1]["headers"], list)

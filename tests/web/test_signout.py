@@ -84,7 +84,7 @@ async def test_get_asks_first_and_its_form_signs_out():
     """Q7: GET changes nothing; its page holds a form whose token is good for this session alone."""
     world, visitor = await signed_in()
     page = await visitor.navigate("/oauth2/logout")
-    token = re.search(r'name="csrf_token" value="([^"]+)"', page.text).group(1)
+    token = re.findall(r'name="csrf_token" value="([^"]+)"', page.text)[0]
     _, other = await signed_in(world)
 
     stolen = await other.fetch("/oauth2/logout", "POST", data={"csrf_token": token}, headers={"accept": "text/html"})
