@@ -285,7 +285,7 @@ def test_a_badly_placed_secret_is_not_in_the_report(where):
 
 
 @pytest.mark.property
-@given(st.text(min_size=8, max_size=60).filter(lambda text: text.isprintable() and text.isascii() and " " not in text))
+@given(st.text([chr(code) for code in range(0x21, 0x7F)], min_size=8, max_size=60))
 def test_no_value_of_a_variable_reaches_the_report(value):
     """H4: whatever a variable holds, and wherever it is put, the report shows the reference and not the value."""
     value = f"q7Z{value}"
