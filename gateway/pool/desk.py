@@ -134,12 +134,12 @@ class Desk:
 
     # Answering ------------------------------------------------------------------------------------------------------
 
-    def show(self, visit: Visit, name: str, *, csp: str = LEAVING_CSP, **values: Any) -> Response:
-        """One page of a journey, with its links, its token and the words for the username."""
+    def show(self, visit: Visit, path: str, name: str, *, csp: str = LEAVING_CSP, **values: Any) -> Response:
+        """One page of a journey, whose form posts to `path`; with its links, its token, the words for the username."""
         cookie = visit.request.cookies.get(csrf.COOKIE, "")
         token = csrf.token_of(cookie)
         common = {
-            "action": visit.here(visit.request.url.path),
+            "action": visit.here(path),
             "csrf": token,
             "error": "",
             "invalid": "",

@@ -33,7 +33,7 @@ class ResetPages:
         return self._forgot_page(visit, visit.ask.login_hint[:128], error)
 
     def _forgot_page(self, visit: Visit, username: str, error: str) -> Response:
-        return self._desk.show(visit, "forgot.html", csp=STAYING_CSP, username=username, error=error)
+        return self._desk.show(visit, "/forgotPassword", "forgot.html", csp=STAYING_CSP, username=username, error=error)
 
     async def take_forgot(self, visit: Visit, form: Params) -> Response:
         """On to the code, for a user that nobody has too (R12)."""
@@ -62,6 +62,7 @@ class ResetPages:
     ) -> Response:
         return self._desk.show(
             visit,
+            "/confirmforgotPassword",
             "confirmforgot.html",
             csp=STAYING_CSP,
             page_data=self._desk.seal.write(data) if data else "",

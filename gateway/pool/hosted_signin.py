@@ -63,7 +63,7 @@ class SignInPages:
         return response
 
     def _login_page(self, visit: Visit, username: str, *, error: str = "", message: str = "") -> Response:
-        return self._desk.show(visit, "login.html", username=username, error=error, message=message)
+        return self._desk.show(visit, "/login", "login.html", username=username, error=error, message=message)
 
     async def take_login(self, visit: Visit, form: Params) -> Response:
         """Signed in; or the page again with Cognito's sentence; or one step more."""
@@ -90,6 +90,7 @@ class SignInPages:
     def _new_password_page(self, visit: Visit, data: PageData, error: str, invalid: str = "") -> Response:
         return self._desk.show(
             visit,
+            NEW_PASSWORD_PATH,
             "newpassword.html",
             page_data=self._desk.seal.write(data),
             username=data.username,

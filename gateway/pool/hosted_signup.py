@@ -56,7 +56,14 @@ class SignUpPages:
         fields = [replace(field, value=values.get(field.name, "")) for field in self._fields()]
         rules = password_rules(self._desk.options.policy)
         return self._desk.show(
-            visit, "signup.html", username=username, attributes=fields, rules=rules, error=error, invalid=invalid
+            visit,
+            "/signup",
+            "signup.html",
+            username=username,
+            attributes=fields,
+            rules=rules,
+            error=error,
+            invalid=invalid,
         )
 
     async def take_sign_up(self, visit: Visit, form: Params) -> Response:
@@ -90,6 +97,7 @@ class SignUpPages:
     def _confirm_page(self, visit: Visit, data: PageData | None, *, error: str = "", username: str = "") -> Response:
         return self._desk.show(
             visit,
+            "/confirm",
             "confirm.html",
             page_data=self._desk.seal.write(data) if data else "",
             username=data.username if data else username,

@@ -47,7 +47,11 @@ class Pages:
     def __init__(self, pool_name: str) -> None:
         self.assets = Assets()
         self._environment = Environment(
-            loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+            loader=FileSystemLoader(_FOLDER),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            auto_reload=False,
         )
         self._environment.globals.update(asset=self.assets.address, pool_name=pool_name)
 

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.pool import csrf
 from gateway.pool.app import Pool
-from tests.pool_pages.browser import ASK, BASE, CALLBACK, PASSWORD, Browser
+from tests.pool_pages.browser import ASK, BASE, CALLBACK, PASSWORD, Browser, Page
 
 TOKEN = "0f8fad5b-d9cb-469f-a165-70867728950e"
 SIGN_IN = {"username": "ada@example.com", "password": PASSWORD}
@@ -76,6 +76,17 @@ async def test_a_form_without_the_token_does_nothing(browser: Browser, pool: Poo
     assert "cognito=" not in response.headers["set-cookie"]
     assert pool.backend.mailbox is not None
     assert pool.backend.mailbox.mails == []
+
+
+@pytest.mark.parametrize("path", FORMS)
+async def test_the_page_that_is_shown_again_works(browser: Browser, path: str) -> None:
+    """Its form has the fresh token and posts to where it belongs: a person loses one click, not the journey."""
+    response = await browser.client.post(path, params=ASK, data=FORMS[path])
+    page = Page(response)
+    form = next(iter(page.forms))
+    again = await browser.post(page, form, **{k: v for k, v in FORMS[path].items() if k in page.forms[form].fields})
+    assert again.status_code != 403
+    assert page.forms[form].action.partition("?")[0] == ("/confirm" if path == "/resendcode" else path)
 
 
 @pytest.mark.parametrize(
