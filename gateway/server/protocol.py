@@ -55,7 +55,9 @@ class GatewayProtocol(HttpToolsProtocol):
         self._sweeper = sweeper_of(self.server_state, self.loop, limits)
         self._phase = BETWEEN
         self._deadline = 0.0
-        self._head_fed = 0  # bytes fed since the head began, at least the head's
+        self._fed = 0  # bytes of the piece in hand
+        self._head_fed = 0  # bytes of the pieces that are wholly this head's or later
+        self._head_slack = 0  # bytes of the piece in which it began
         self._overhead = 0  # bytes fed since the last piece of body: trailers and chunk extensions
         self._progress = False
         self._held = bytearray()  # read, but not parsed before the queue of requests is empty
@@ -143,7 +145,8 @@ class GatewayProtocol(HttpToolsProtocol):
             self._feed(piece)
 
     def _feed(self, data: bytes) -> None:
-        self._head_fed += len(data)
+        self._fed = len(data)
+        self._head_fed += self._fed
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as stop:
@@ -152,9 +155,9 @@ class GatewayProtocol(HttpToolsProtocol):
             self._fail(_refusal(error))
         else:
             if self._phase is not BETWEEN:
-                self._measure(len(data))
+                self._measure()
 
-    def _measure(self, fed: int) -> None:
+    def _measure(self) -> None:
         """Keep the time and the size of a head or body that is still incomplete."""
         if self._phase is HEAD:
             if self._head_fed > self.limits.header_bytes + self.limits.request_line:
@@ -166,7 +169,7 @@ class GatewayProtocol(HttpToolsProtocol):
                 self._overhead = 0
                 self._deadline = self.loop.time() + self.limits.body_idle_seconds
             else:
-                self._overhead += fed
+                self._overhead += self._fed
                 if self._overhead > self.limits.header_bytes:
                     self._fail(Refused(431, "Too much between the pieces of the body."))
 
@@ -258,7 +261,7 @@ class GatewayProtocol(HttpToolsProtocol):
         if len(self.headers) > self.limits.header_count:
             raise Refused(431, "There are too many header fields.")
         # What was fed is more than the head, so adding up is rarely needed.
-        if self._head_fed > self.limits.header_bytes:
+        if self._head_fed + self._head_slack > self.limits.header_bytes:
             size = sum(len(name) + len(value) + 4 for name, value in self.headers)  # ": " and CR LF
             if size > self.limits.header_bytes:
                 raise Refused(431, "The header is too large.")
@@ -340,7 +343,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is complete."""
         self._phase = BETWEEN
-        self._head_fed = 0
+        self._head_fed, self._head_slack = 0, self._fed
         if self._upgrade is Upgrade.NONE:
             self.cycle.more_body = False
             self.cycle.message_event.set()

@@ -152,7 +152,7 @@ async def test_heads_that_are_not_clear_are_refused(start):
     ],
 )
 async def test_methods_and_versions_not_spoken_here(start, expected):
-    """F2: CONNECT would make a tunnel of a shared connection, TRACE shows cookies; both are refused, as are versions."""
+    """F2: CONNECT would tunnel through a shared connection, TRACE shows cookies; odd versions have no framing."""
     assert await refusal(start + SMUGGLED) == expected
 
 
