@@ -58,15 +58,18 @@ class ResetPages:
         return self._confirm_page(visit, self._desk.carried(visit, "reset"), error=error)
 
     def _confirm_page(
-        self, visit: Visit, data: PageData | None, *, error: str = "", invalid: str = "", username: str = ""
+        self, visit: Visit, data: PageData | None, *, error: str, invalid: str = "", form: Params | None = None
     ) -> Response:
+        # A code that was not the fault is kept: it is not spent yet, and typing it again helps nobody.
+        typed, code = (typed_username(form), form.get("code")) if form else ("", "")
         return self._desk.show(
             visit,
             "/confirmforgotPassword",
             "confirmforgot.html",
             csp=STAYING_CSP,
             page_data=self._desk.seal.write(data) if data else "",
-            username=data.username if data else username,
+            username=data.username if data else typed,
+            code="" if invalid == "code" else code,
             destination=data.destination if data else "",
             medium=MEDIUM_WORDS.get(data.medium, "") if data else "",
             medium_code=data.medium if data else "",
@@ -81,7 +84,7 @@ class ResetPages:
         username = data.username if data else typed_username(form)
         password = form.get("password")
         if password != form.get("confirmPassword"):
-            return self._confirm_page(visit, data, error=MISMATCHED_PASSWORDS, invalid="again", username=username)
+            return self._confirm_page(visit, data, error=MISMATCHED_PASSWORDS, invalid="again", form=form)
         accounts = self._desk.backend.accounts
         try:
             await accounts.confirm_forgot_password(
@@ -89,5 +92,5 @@ class ResetPages:
             )
         except PoolError as refusal:
             invalid = _INVALID.get(refusal.code, "")
-            return self._confirm_page(visit, data, error=refusal.public, invalid=invalid, username=username)
+            return self._confirm_page(visit, data, error=refusal.public, invalid=invalid, form=form)
         return self._desk.back_to_login(visit, "password-changed")

@@ -167,6 +167,7 @@ async def test_two_different_new_passwords_are_told_before_the_code_is_spent(bro
         page, "confirmforgotpasswordform", code=code, password=PASSWORD, confirmPassword="Another-1234"
     )
     assert "The two passwords are not the same." in page.text
+    assert page.forms["confirmforgotpasswordform"].fields["code"] == code
     page = await browser.submit(
         page, "confirmforgotpasswordform", code=code, password=PASSWORD, confirmPassword=PASSWORD
     )
