@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from secrets import token_hex
@@ -64,10 +65,11 @@ class Gateway:
         settings: GatewaySettings | str | Path,
         *,
         clock: Clock = time.time,
-        log: TextIO = sys.stdout,
+        log: TextIO | None = None,
         http: httpx.AsyncClient | None = None,
     ) -> None:
-        """`clock` counts seconds since the epoch, `log` gets a line a request, `http` is the back channel's client."""
+        """`clock` counts seconds since the epoch; `log` gets a line a request (None: the standard output); `http` is the
+        back channel's client (None: one of its own, closed at the end)."""
         if not isinstance(settings, GatewaySettings):
             settings = load(settings, _environment())
         self.settings = settings
@@ -76,8 +78,9 @@ class Gateway:
         try:
             self._http = http or _back_channel(settings)
             self.provider = Provider(provider_options(settings), self._http, time.monotonic)
+            self.metrics.provider_ready.set_function(lambda: float(self.provider.ready))
             self._readiness = Readiness(lambda: self.provider.ready)
-            self._middleware = self._assemble(clock, log)
+            self._middleware = self._assemble(clock, log or sys.stdout)
         except (ValueError, OSError) as error:  # what only the parts themselves can judge, and files that are not there
             raise SettingsError(f"the settings cannot be used: {error}") from error
 
@@ -163,7 +166,7 @@ class Gateway:
             await self._http.aclose()
 
 
-def build(settings: GatewaySettings, *, clock: Clock = time.time, log: TextIO = sys.stdout) -> Gateway:
+def build(settings: GatewaySettings, *, clock: Clock = time.time, log: TextIO | None = None) -> Gateway:
     """The stand-alone gateway: the middleware round a reverse proxy. Raises SettingsError."""
     try:
         proxy = ReverseProxy([upstream_options(upstream) for upstream in settings.upstreams])
@@ -193,11 +196,11 @@ async def _with_lifespan(app: ASGIApp, scope: Scope, receive: Receive, send: Sen
 
 
 def provider_options(settings: GatewaySettings) -> ProviderOptions:
-    """The provider as the settings describe it."""
+    """The provider as the settings describe it. Raises ValueError."""
     given = settings.provider
     overrides = {name: str(url) for name, url in given.endpoints.model_dump().items() if url}
     if isinstance(given, CognitoProvider):
-        return cognito(
+        options = cognito(
             user_pool_id=given.user_pool_id,
             domain=given.domain,
             client_id=given.client_id,
@@ -209,15 +212,17 @@ def provider_options(settings: GatewaySettings) -> ProviderOptions:
             endpoints=overrides,
             extra_authorize_params=given.authorize_params,
         )
-    return oidc(
-        issuer=given.issuer,
-        client_id=given.client_id,
-        client_secret=given.client_secret,
-        discovery_url=given.discovery_url,
-        scopes=given.scopes,
-        endpoints=overrides,
-        extra_authorize_params=given.authorize_params,
-    )
+    else:
+        options = oidc(
+            issuer=given.issuer,
+            client_id=given.client_id,
+            client_secret=given.client_secret,
+            discovery_url=given.discovery_url,
+            scopes=given.scopes,
+            endpoints=overrides,
+            extra_authorize_params=given.authorize_params,
+        )
+    return replace(options, leeway=given.leeway, logout_style=given.logout_style)
 
 
 def build_sessions(

@@ -23,13 +23,7 @@ class Metrics:
             "requests", "Requests by rule, decision and status.", "rule", "decision", "status"
         )
         self._seconds = self._histogram("request_seconds", "Whole exchange.", "decision")
-        self._upstream = self._histogram("upstream_seconds", "Until the upstream's first byte.", "upstream")
-        self._sign_ins = self._counter("sign_ins", "Finished sign-ins by result.", "result")
-        self._sign_outs = self._counter("sign_outs", "Sign-outs.")
-        self._refreshes = self._counter("refreshes", "Token refreshes by result.", "result")
-        self._provider = self._counter("provider_calls", "Back-channel calls.", "operation", "result")
         self.provider_ready = self._gauge("provider_ready", "1 when metadata and keys are there.")
-        self.open_requests = self._gauge("open_requests", "Requests being answered.")
         # `labels()` takes a lock and builds strings each time; rules, decisions and statuses are few.
         self._request_children: dict[tuple[str, str, int], Counter] = {}
         self._seconds_children: dict[str, Histogram] = {}
@@ -55,26 +49,6 @@ class Metrics:
         if timer is None:
             timer = self._seconds_children[decision] = self._seconds.labels(decision)
         timer.observe(seconds)
-
-    def upstream(self, name: str, seconds: float) -> None:
-        """Note how long an upstream (its configured name) took to begin its answer."""
-        self._upstream.labels(name).observe(seconds)
-
-    def sign_in(self, result: str) -> None:
-        """Count a finished sign-in: `ok`, `refused`, `stale`, `unavailable`."""
-        self._sign_ins.labels(result).inc()
-
-    def sign_out(self) -> None:
-        """Count a sign-out."""
-        self._sign_outs.inc()
-
-    def refresh(self, result: str) -> None:
-        """Count a token refresh: `ok`, `refused`, `unavailable`."""
-        self._refreshes.labels(result).inc()
-
-    def provider_call(self, operation: str, result: str) -> None:
-        """Count a back-channel call (`discovery`, `keys`, `exchange`...) with its result as in `refresh`."""
-        self._provider.labels(operation, result).inc()
 
     def listener(self) -> ASGIApp:
         """An application that answers `GET /metrics` and nothing else: the listener opens no other door (H5)."""

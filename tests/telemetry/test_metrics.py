@@ -42,29 +42,23 @@ async def test_impossible_statuses_make_one_series():
     assert (await samples(metrics))[("gateway_requests_total", ("pass", "/**", "0"))] == 5
 
 
-async def test_events_are_counted_by_result():
-    """Sign-ins, sign-outs, refreshes, back-channel calls, upstream times, gauges."""
-    metrics = Metrics()
-    metrics.sign_in("ok")
-    metrics.sign_out()
-    metrics.refresh("refused")
-    metrics.provider_call("keys", "unavailable")
-    metrics.upstream("app", 0.02)
-    metrics.provider_ready.set(1)
-    shown = await samples(metrics)
-    assert shown[("gateway_sign_ins_total", ("ok",))] == 1
-    assert shown[("gateway_sign_outs_total", ())] == 1
-    assert shown[("gateway_refreshes_total", ("refused",))] == 1
-    assert shown[("gateway_provider_calls_total", ("keys", "unavailable"))] == 1
-    assert shown[("gateway_upstream_seconds_count", ("app",))] == 1
-    assert shown[("gateway_provider_ready", ())] == 1
+async def test_the_provider_s_state_is_a_gauge():
+    """1 when metadata and keys are there, asked for at the moment of the scrape."""
+    metrics, state = Metrics(), {"ready": False}
+    metrics.provider_ready.set_function(lambda: float(state["ready"]))
+
+    before = (await samples(metrics))[("gateway_provider_ready", ())]
+    state["ready"] = True
+    after = (await samples(metrics))[("gateway_provider_ready", ())]
+
+    assert (before, after) == (0, 1)
 
 
 async def test_two_gateways_in_one_process_count_apart():
     """Each has a registry of its own."""
     one, other = Metrics(), Metrics()
-    one.sign_out()
-    assert (await samples(other))[("gateway_sign_outs_total", ())] == 0
+    one.request("/**", "pass", 200, 0.002)
+    assert ("gateway_requests_total", ("pass", "/**", "200")) not in await samples(other)
 
 
 async def test_the_listener_has_one_door():
