@@ -68,7 +68,7 @@ class Gateway:
         log: TextIO | None = None,
         http: httpx.AsyncClient | None = None,
     ) -> None:
-        """`clock` counts seconds since the epoch; `log` gets a line a request (None: the standard output); `http` is the
+        """`clock` counts seconds since the epoch; `log` gets a line a request (None: standard output); `http` is the
         back channel's client (None: one of its own, closed at the end)."""
         if not isinstance(settings, GatewaySettings):
             settings = load(settings, _environment())

@@ -338,7 +338,7 @@ class Limits(Section):
 class Bearer(Section):
     """Programs that bring an access token instead of a session cookie."""
 
-    enabled: bool = False
+    enabled: bool = True
     clients: frozenset[Text] = Field(
         default=frozenset(), description="Client ids whose tokens are taken; absent, our own client alone."
     )
