@@ -17,19 +17,18 @@ from gateway.pool.attributes import (
     check_username,
     confirmed_identifiers,
     first_identifiers,
-    is_email,
     login_attribute,
     lookups,
-    masked,
     normalised,
 )
 from gateway.pool.codes import Codes
-from gateway.pool.mail import Mail, Mailer
+from gateway.pool.delivery import CodeDelivery, Delivery
+from gateway.pool.mail import Mailer
 from gateway.pool.passwords import Passwords, judge
 from gateway.pool.records import DAY, AppClient, PoolOptions, User, UserStatus
 from gateway.pool.refusals import PoolError
 from gateway.pool.storage import PoolStorage
-from gateway.pool.stored import Challenge, Purpose, Taken
+from gateway.pool.stored import Challenge, Taken
 from gateway.pool.throttle import Limit, Throttle
 
 __all__ = ["Accounts", "CodeDelivery", "PoolError", "SignInResult", "SignUpResult"]
@@ -39,15 +38,6 @@ CHALLENGE_SECONDS: Final = 180
 
 RECOVERABLE: Final = frozenset({UserStatus.CONFIRMED, UserStatus.RESET_REQUIRED})
 """Who may set a new password by code: not before the first one is confirmed, and never a federated user."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeDelivery:
-    """Where a code went, masked: `destination` is like `j***@e***`. Simulated for a hidden user (R12)."""
-
-    destination: str
-    medium: Literal["EMAIL", "SMS"] = "EMAIL"
-    attribute: str = "email"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +86,7 @@ class Accounts:
         self._passwords = passwords
         self._codes = codes
         self._limits = limits
-        self._mailer = mailer
+        self._delivery = Delivery(options, codes, mailer)
 
     async def sign_up(
         self, client: AppClient, username: str, password: str, attributes: Mapping[str, str], now: int,
@@ -127,7 +117,7 @@ class Accounts:
             created_at=now, updated_at=now,
         )  # fmt: skip
         await self._add(user)
-        delivery = await self._deliver("confirm_sign_up", user, now) if self._verifiable(user) else None
+        delivery = await self._delivery.send("confirm_sign_up", user, now) if self._delivery.confirms(user) else None
         return SignUpResult(user_sub=user.sub, confirmed=False, delivery=delivery)
 
     async def _add(self, user: User) -> None:
@@ -173,9 +163,9 @@ class Accounts:
         if not client.prevent_user_existence_errors:
             _reveal(named, refusals.ALREADY_CONFIRMED)
         user = named.user
-        if user is not None and user.status is UserStatus.UNCONFIRMED and self._verifiable(user):
-            return await self._deliver("confirm_sign_up", user, now)
-        return await self._pretend("confirm_sign_up", named, now)
+        if user is not None and user.status is UserStatus.UNCONFIRMED and self._delivery.confirms(user):
+            return await self._delivery.send("confirm_sign_up", user, now)
+        return await self._delivery.pretend("confirm_sign_up", named.typed, named.subject, now)
 
     async def sign_in(self, client: AppClient, username: str, password: str, now: int) -> SignInResult:
         """Check username and password.
@@ -237,10 +227,10 @@ class Accounts:
         if not client.prevent_user_existence_errors and user is None:
             raise PoolError(*refusals.UNKNOWN_USER)
         if user is not None and user.enabled and user.verified("email") and user.status in RECOVERABLE:
-            return await self._deliver("forgot_password", user, now)
+            return await self._delivery.send("forgot_password", user, now)
         if not client.prevent_user_existence_errors:
             raise PoolError(*refusals.NO_RECOVERY)
-        return await self._pretend("forgot_password", named, now)
+        return await self._delivery.pretend("forgot_password", named.typed, named.subject, now)
 
     async def confirm_forgot_password(
         self, client: AppClient, username: str, code: str, new_password: str, now: int
@@ -277,27 +267,6 @@ class Accounts:
         user = await self._users.find(lookups(self._options, typed))
         subject = user.sub if user is not None else f"name:{normalised(self._options, typed)}"
         return Named(typed, user, subject)
-
-    def _verifiable(self, user: User) -> bool:
-        return "email" in self._options.auto_verified and bool(user.attributes.get("email"))
-
-    async def _deliver(self, purpose: Purpose, user: User, now: int) -> CodeDelivery:
-        """Issue a code and e-mail it to the address that is on record, never to what was typed."""
-        address = user.attributes["email"]
-        code = await self._codes.issue(purpose, user.sub, now)
-        words = self._options.mail
-        body = words.verification_body.replace("{####}", code)
-        await self._mailer.send(Mail(to=address, subject=words.verification_subject, body=body, code=code, at=now))
-        return CodeDelivery(destination=masked("email", address))
-
-    async def _pretend(self, purpose: Purpose, named: Named, now: int) -> CodeDelivery:
-        """What `_deliver` does, but for the e-mail; the destination is always the same for one name (§6.7)."""
-        await self._codes.decoy(purpose, named.subject, now)
-        typed = normalised(self._options, named.typed)
-        if is_email(typed):
-            return CodeDelivery(destination=masked("email", typed))
-        letters = [chr(ord("a") + octet % 26) for octet in self._codes.fingerprint(typed)[:2]]
-        return CodeDelivery(destination=f"{letters[0]}***@{letters[1]}***")
 
     async def _hit_address(self, limit: Limit, address: str | None, now: int) -> None:
         if address is not None:

@@ -91,7 +91,6 @@ class Backend:
     async def _prepare(self) -> None:
         await self.storage.open()
         await self._check_owner()
-        await self._passwords.open()
         await self._assemble()
         for seed in self.options.seed_users:
             await self._plant(seed)

@@ -1,6 +1,7 @@
 """Hash and check passwords, and judge new ones by the pool's policy."""
 
 import asyncio
+import base64
 import re
 import secrets
 from collections.abc import Callable
@@ -88,6 +89,12 @@ def judge(policy: PasswordPolicy, password: str) -> None:
         raise weak_password(min(unmet, key=lambda line: line.name != "length").reason)
 
 
+def _dummy_of(profile: Argon2Profile) -> str:
+    """A hash of today's cost that no password has: checking it takes as long as checking a real one."""
+    salt, digest = (base64.b64encode(secrets.token_bytes(size)).rstrip(b"=").decode() for size in (16, 32))
+    return f"$argon2id$v=19$m={profile.memory},t={profile.time_cost},p={profile.parallelism}${salt}${digest}"
+
+
 class Passwords:
     """Argon2id in a bounded number of threads (R13: each hash takes `profile.memory` KiB).
 
@@ -102,11 +109,7 @@ class Passwords:
         self._threads = ThreadPoolExecutor(profile.workers, thread_name_prefix="argon2")
         self._room = profile.workers + profile.waiting
         self._inside = 0
-        self._dummy = ""
-
-    async def open(self) -> None:
-        """Make the hash that stands in for users who do not exist."""
-        self._dummy = await self.hash(secrets.token_urlsafe(32))
+        self._dummy = _dummy_of(profile)
 
     async def hash(self, password: str) -> str:
         """A fresh salted hash. Raises PoolError (TooManyRequestsException) when too many wait."""

@@ -51,11 +51,15 @@ async def load_keys(store: KeyStore, secret: Secret | None) -> SigningKeys:
     Raises:
         ValueError: the keys were sealed with another secret.
     """
-    return {use: await _load_key(store, f"signing-{use}", secret) for use in _USES}
+    names: dict[TokenUse, str] = {use: f"signing-{use}" for use in _USES}
+    missing = [name for name in names.values() if await store.get(name) is None]
+    fresh = await asyncio.gather(*(asyncio.to_thread(new_key, secret) for _ in missing))
+    for name, pem in zip(missing, fresh, strict=True):
+        await store.add(StoredKey(name=name, value=pem))  # another process may have been first: its key stays
+    return {use: _opened(name, await store.get(name) or b"", secret) for use, name in names.items()}
 
 
-async def _load_key(store: KeyStore, name: str, secret: Secret | None) -> SigningKey:
-    pem = await store.get(name) or await store.add(StoredKey(name=name, value=await asyncio.to_thread(new_key, secret)))
+def _opened(name: str, pem: bytes, secret: Secret | None) -> SigningKey:
     try:
         private = serialization.load_pem_private_key(pem, _password(secret))
     except (TypeError, ValueError) as error:

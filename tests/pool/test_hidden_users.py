@@ -208,3 +208,26 @@ async def test_a_client_may_choose_to_reveal(backend):
     assert (await outcome(accounts.confirm_forgot_password(LEGACY, UNKNOWN, "1", NEW, NOW)))[0] == (
         "UserNotFoundException"
     )
+
+
+async def test_a_simulated_destination_never_changes(alias_backend):
+    """R12: a chosen name that nobody has shows the same masked destination each time, another name another one."""
+    accounts = alias_backend.accounts
+    shown = [(await accounts.forgot_password(WEB, name, NOW)).destination for name in ("nobody", "nobody", "no-one")]
+
+    assert shown[0] == shown[1] != shown[2]
+    assert all(len(text) == 9 and text[1:5] == "***@" for text in shown)
+
+
+async def test_users_without_recovery(alias_backend):
+    """Who has no verified e-mail cannot reset: a revealing client says so, a hiding one pretends."""
+    await alias_backend.accounts.sign_up(WEB, "grace", PASSWORD, {"email": "grace@example.com"}, NOW)
+    revealed = await outcome(alias_backend.accounts.forgot_password(LEGACY, "grace", NOW))
+    hidden = await alias_backend.accounts.forgot_password(WEB, "grace", NOW)
+
+    assert revealed == (
+        "InvalidParameterException",
+        "Cannot reset password for the user as there is no registered/verified email or phone_number",
+    )
+    assert hidden.medium == "EMAIL"
+    assert len(alias_backend.mailbox.mails) == 1

@@ -289,6 +289,30 @@ async def test_user_info_refuses_other_tokens(http, backend):
     assert alive.status_code == 200
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"token_use": "id"},
+        {"iss": "https://other.test"},
+        {"exp": None},
+        {"sub": None},
+        {"client_id": "nobody"},
+        {"origin_jti": "x"},
+    ],
+    ids=str,
+)
+async def test_user_info_reads_every_claim(http, backend, change):
+    """A token that the right key signed is still refused when its use, issuer, client or family is not right."""
+    tokens = await tokens_for(backend, http)
+    claims = {**jwt.decode(tokens["access_token"], options={"verify_signature": False}), **change}
+    key = backend.tokens._keys["access"]
+    present = {name: value for name, value in claims.items() if value is not None}
+    token = jwt.encode(present, key.private, "RS256", headers={"kid": key.kid})
+    answer = await http.get("/oauth2/userInfo", headers={"Authorization": f"Bearer {token}"})
+
+    assert answer.status_code == 401
+
+
 async def test_user_info_needs_openid(http, backend):
     """A token without `openid` is told so."""
     tokens = await tokens_for(backend, http, scopes=("api/read",))

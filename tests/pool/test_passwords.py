@@ -4,6 +4,7 @@ import asyncio
 import threading
 
 import pytest
+from argon2 import extract_parameters
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +19,6 @@ POLICY = PasswordPolicy()
 async def passwords():
     """Cheap hashes."""
     made = Passwords(CHEAPEST_FOR_TESTS)
-    await made.open()
     yield made
     made.close()
 
@@ -37,6 +37,13 @@ async def test_hash_and_verify(passwords):
 async def test_nothing_verifies_without_a_hash(passwords, stored):
     """R12, R13: without a usable hash the answer is no, also for the dummy's own work."""
     assert not await passwords.verify(stored, "pass")
+
+
+async def test_the_dummy_is_a_hash_of_todays_cost(passwords):
+    """R12: the hash that stands in for unknown users is well-formed and as costly as a fresh one."""
+    dummy, real = extract_parameters(passwords._dummy), extract_parameters(await passwords.hash("x"))
+
+    assert dummy == real
 
 
 def test_the_default_is_the_rfcs():
