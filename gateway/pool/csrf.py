@@ -1,9 +1,9 @@
 """Tell a form that our own page sent from one that another site made the browser send.
 
-Cognito's double submit: a hidden field `_csrf` repeats the cookie `XSRF-TOKEN`. On its own that fails against somebody
-who can set cookies for the whole site (a sibling subdomain, another port of `localhost`), so the browser's own word is
-heard too: `Sec-Fetch-Site`, else `Origin`. Scripts that send neither header still pass with the pair alone, as they do
-at Amazon's.
+The browser's own word decides where there is one: `Sec-Fetch-Site`, else `Origin`. Where there is none (scripts, old
+browsers) Cognito's double submit does: a hidden field `_csrf` repeats the cookie `XSRF-TOKEN`. The pair alone would
+fail against somebody who can set cookies for the whole site (a sibling subdomain, another port of `localhost`); and
+asking for it always would refuse the first of two tabs that were opened at once, whose cookie the second replaced.
 """
 
 import hmac
@@ -41,7 +41,8 @@ class Submission:
 
 def is_ours(submission: Submission, own_origin: str) -> bool:
     """Whether the form came from a page of this pool. `own_origin` is the configured one (`https://login.example`)."""
-    return _pair_matches(submission) and _browser_agrees(submission, own_origin)
+    said = _browser_says(submission, own_origin)
+    return _pair_matches(submission) if said is None else said
 
 
 def _pair_matches(submission: Submission) -> bool:
@@ -50,13 +51,14 @@ def _pair_matches(submission: Submission) -> bool:
     return hmac.compare_digest(submission.cookie.encode(), submission.field.encode())
 
 
-def _browser_agrees(submission: Submission, own_origin: str) -> bool:
-    # "none" is the person's own doing (a reload of a posted page); "same-site" is a sibling and not ours.
+def _browser_says(submission: Submission, own_origin: str) -> bool | None:
+    """None when the browser does not say. "same-site" is a sibling and not ours; "none" is the person's own doing, such
+    as the reload of a posted page, and proves nothing about the form."""
     if submission.fetch_site:
-        return submission.fetch_site in {"same-origin", "none"}
+        return None if submission.fetch_site == "none" else submission.fetch_site == "same-origin"
     if submission.origin:
         return submission.origin == own_origin or _host_of(submission.origin) == submission.host
-    return True
+    return None
 
 
 def _host_of(origin: str) -> str | None:

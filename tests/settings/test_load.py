@@ -86,7 +86,7 @@ def test_defaults_are_safe():
     assert settings.trusted_proxies == ()
     assert [(rule.path, rule.allow) for rule in settings.access] == [("/**", "signed-in")]
     assert (settings.listen.host, settings.listen.metrics) == ("127.0.0.1", None)
-    assert settings.bearer.enabled is False
+    assert settings.bearer.clients == frozenset()  # our own client alone
     assert settings.session.outage_grace == 0
 
 
