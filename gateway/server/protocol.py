@@ -12,12 +12,13 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
+from gateway.server.closing import finish_writing, reset
 from gateway.server.cycle import BodyCycle, Flow, OldCycle
 from gateway.server.deadlines import sweeper_of
 from gateway.server.head import METHODS, Refused, check_coding, check_host, check_lookalike, split_target
 from gateway.server.limits import Limits
 from gateway.server.names import MAX_LEARNED, WATCHED, common_names
-from gateway.server.upgrade import Handshake, reset, without_upgrade
+from gateway.server.upgrade import Handshake, without_upgrade
 
 _NAMES = common_names()
 
@@ -413,12 +414,9 @@ class GatewayProtocol(HttpToolsProtocol):
         """Close for writing and throw away what comes: closing at once resets, and a reset destroys the answer."""
         self._phase = LINGERING
         self._held.clear()
-        if not self.transport.can_write_eof():  # TLS
-            self.transport.close()
-            return
         self.flow.hold = False  # type: ignore[attr-defined]
         self.flow.resume_reading()
-        self.transport.write_eof()
+        finish_writing(self.transport)
         self._deadline = self.loop.time() + self.limits.linger_seconds
 
     # Upgrades

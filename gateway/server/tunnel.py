@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from gateway.core.frames import FrameBoundaries, close_frame
+from gateway.server.closing import finish_writing
 
 CLOSE_SECONDS = 5
 """How long a close waits for the frame in transit to end; then the connection is cut without one."""
@@ -16,12 +17,13 @@ GOING_AWAY = 1001
 class _Side(asyncio.Protocol):
     """One end of a tunnel: what it reads goes to the other end, which says when to pause."""
 
-    __slots__ = ("other", "transport", "tunnel")
+    __slots__ = ("is_finished", "other", "transport", "tunnel")
 
     def __init__(self, transport: asyncio.Transport, tunnel: "Tunnel") -> None:
         self.transport = transport
         self.tunnel = tunnel
         self.other: asyncio.Transport = transport
+        self.is_finished = False  # nothing more is written to it
 
     def data_received(self, data: bytes) -> None:
         self.other.write(data)
@@ -171,11 +173,11 @@ class Tunnel:
 
     def _farewell(self) -> None:
         client, upstream = self._client, self._upstream
-        if client is not None and not client.transport.is_closing():
+        if client is not None and not client.is_finished and not client.transport.is_closing():
             client.transport.write(self.closing or b"")
             client.transport.set_protocol(_Deaf(client))
             client.transport.resume_reading()
-            self._say_no_more(client.transport)
+            self._say_no_more(client)
         if upstream is not None:
             upstream.transport.abort()
         self._arm(CLOSE_SECONDS)
@@ -185,15 +187,16 @@ class Tunnel:
         other = self._upstream if side is self._client else self._client
         if other is None or other.transport.is_closing():
             return False
-        self._say_no_more(other.transport)
+        if side.is_finished:  # so both directions have ended
+            other.transport.close()
+            return False
+        self._say_no_more(other)
         self._arm(HALF_OPEN_SECONDS)
         return side.transport.can_write_eof()
 
-    def _say_no_more(self, transport: asyncio.Transport) -> None:
-        if transport.can_write_eof():
-            transport.write_eof()
-        else:
-            transport.close()  # TLS has no half-open connections
+    def _say_no_more(self, side: _Side) -> None:
+        side.is_finished = True
+        finish_writing(side.transport)
 
     def lost(self, side: _Side, exc: Exception | None) -> None:
         """One end is gone: the other follows, at once after an error, else when it has got what is on its way."""

@@ -3,8 +3,6 @@
 import asyncio
 import copy
 import logging
-import socket
-import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from gateway.core.asgi import HeaderList, Scope
+from gateway.server.closing import finish_writing, reset
 from gateway.server.head import Refused
 from gateway.server.tunnel import Tunnel
 
@@ -138,6 +137,7 @@ class Handshake(asyncio.Protocol):
             self._terminated = await _terminate(self, self._connection)
             await self._terminated.receive()  # its own websocket.connect
             await self._terminated.send(message)
+            self._terminated.go_on()
         elif not self._gone.is_set():
             self._answer(message)
             await self._writable.wait()
@@ -181,12 +181,9 @@ class Handshake(asyncio.Protocol):
         self._early.clear()
         if self.transport.is_closing():
             return
-        if not self.transport.can_write_eof():
-            self.transport.close()
-            return
         self.transport.resume_reading()
-        self.transport.write_eof()
-        self._loop.call_later(self._linger_seconds, self.transport.abort)
+        if finish_writing(self.transport):
+            self._loop.call_later(self._linger_seconds, self.transport.abort)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +192,22 @@ class _Terminated:
 
     receive: Callable[[], Awaitable[Any]]
     send: Callable[[Any], Awaitable[None]]
+    go_on: Callable[[], None]
+    """Reading begins after the handshake's answer: that protocol knows no frames before it."""
 
 
 async def _terminate(handshake: Handshake, connection: "GatewayProtocol") -> _Terminated:
     """Hand the transport over and wait for that protocol to call its application."""
     ready: asyncio.Future[_Terminated] = connection.loop.create_future()
 
+    def go_on() -> None:
+        if early:
+            protocol.data_received(early)
+        if not protocol.read_paused:
+            handshake.transport.resume_reading()
+
     async def application(_scope: Any, receive: Any, send: Any) -> None:
-        ready.set_result(_Terminated(receive, send))
+        ready.set_result(_Terminated(receive, send, go_on))
         await handshake.task
 
     config = copy.copy(connection.config)
@@ -211,13 +216,15 @@ async def _terminate(handshake: Handshake, connection: "GatewayProtocol") -> _Te
     early = handshake.hand_over()
     protocol.connection_made(handshake.transport)
     handshake.transport.set_protocol(protocol)
-    handshake.transport.resume_reading()
+    handshake.transport.pause_reading()
     protocol.data_received(_essentials(handshake.scope))
     if protocol.close_sent:  # the library has refused the handshake and closed
-        return _Terminated(_refused_receive, _refused_send)
-    if early:
-        protocol.data_received(early)
+        return _Terminated(_refused_receive, _refused_send, _ignore)
     return await ready
+
+
+def _ignore() -> None:
+    """Nothing to go on with."""
 
 
 async def _refused_receive() -> dict[str, Any]:
@@ -252,14 +259,6 @@ def _websocket_scope(scope: dict[str, Any], tunnel: Tunnel) -> dict[str, Any]:
     }
     del websocket["method"]
     return websocket
-
-
-def reset(transport: asyncio.Transport) -> None:
-    """Cut a connection so that the other end sees an error: a plain close looks like the end of what was sent."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
 
 
 def _head(status: int, headers: HeaderList) -> bytes:

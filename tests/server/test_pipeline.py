@@ -94,7 +94,7 @@ class Pipe(asyncio.Transport):
         self.paused = False
 
 
-async def through_a_pipe(pieces) -> tuple[bytes, list, int]:
+async def through_a_pipe(pieces) -> tuple[bytes, list[tuple[str, bytes, bytes, bytes]], int]:
     app = Recorder()
     config = Config(app, log_config=None, lifespan="off")
     config.load()
