@@ -181,6 +181,24 @@ def end_to_end(headers: HeaderList) -> HeaderList:
     return [line for line in headers if line[0].lower() not in dropped]
 
 
+def without_own_cookies(headers: Iterable[tuple[bytes, bytes]]) -> HeaderList:
+    """An application's answer without Set-Cookie lines that would set or remove a cookie of ours. A new list.
+
+    One upstream of several, or whoever can make it write a header line, could else sign a browser in as somebody else.
+    A line without a name (`=cg_session=…`) counts by what follows: browsers send it back without its first `=`.
+    """
+    return [line for line in headers if len(line[0]) != _SET_COOKIE_LENGTH or not _sets_own_cookie(*line)]
+
+
+_SET_COOKIE_LENGTH = len("set-cookie")  # a cheap first look, as it is in every answer's way
+_OWN_COOKIES = tuple(prefix.encode("ascii") for prefix in OWN_COOKIES)
+
+
+def _sets_own_cookie(name: bytes, value: bytes) -> bool:
+    # RFC 6265bis §5.6: white space round the name has no meaning; Python's `strip` takes a little more, which is safe.
+    return name.lower() == b"set-cookie" and value.strip(b" \t\n\r\x0b\x0c=").startswith(_OWN_COOKIES)
+
+
 def _tokens(values: Iterable[bytes]) -> frozenset[bytes]:
     return frozenset(token.strip(b" \t").lower() for value in values for token in value.split(b","))
 

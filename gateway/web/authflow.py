@@ -1,10 +1,11 @@
 """Sign-in: send the browser to the provider, take it back, begin the session."""
 
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from starlette.responses import Response
 
@@ -24,7 +25,7 @@ from gateway.core.flow import (
 )
 from gateway.core.navigation import Navigation, navigation
 from gateway.core.oidc import CallbackCode, CallbackError, pkce_challenge, read_callback
-from gateway.core.returnto import ReturnTargets
+from gateway.core.returnto import HOME, ReturnTargets
 from gateway.core.seal import KeyRing
 from gateway.errors import BadData, BadToken, ProviderRefused, ProviderUnavailable
 from gateway.provider.client import Provider
@@ -75,6 +76,7 @@ class AuthFlow:
         self._sessions = sessions
         self._ring = ring
         self._targets = targets
+        self._own = {paths.login, paths.callback, paths.logout}
         self.paths = paths
         self._state_box = ring.box("state", provider.options.issuer, provider.options.client_id)
         self._cookies = cookies
@@ -86,14 +88,14 @@ class AuthFlow:
         cookies = cookie_lines(headers)
         if self._cookies.looping(cookies, now):
             return html(400, pages.too_many_attempts(self.paths.login_to(return_to)))
-        return await self._start(cookies, self._targets.safe(return_to), now, attempt)
+        return await self._start(cookies, self._safe(return_to), now, attempt)
 
     async def login(self, scope: Scope, receive: Receive, now: int) -> Response:
         """`GET /oauth2/login?return_to=…`: somebody asks to sign in, so counting begins anew."""
         del receive
         if scope["method"] not in ("GET", "HEAD"):
             return problem(405, "method_not_allowed", "Use GET.")
-        target = self._targets.safe(single(scope["query_string"], "return_to"))
+        target = self._safe(single(scope["query_string"], "return_to"))
         cookies = cookie_lines(scope["headers"])
         if navigation("GET", scope["headers"]) is Navigation.PREFETCH:
             return problem(401, "unauthorized", "Sign-in does not begin by itself.")
@@ -135,6 +137,8 @@ class AuthFlow:
     async def callback(self, scope: Scope, receive: Receive, now: int) -> Response:
         """`GET /oauth2/callback`: the table of `gateway.core.flow.judge_callback`, acted on."""
         del receive
+        if scope["method"] != "GET":  # nothing else can be a browser on its way back: a HEAD must not spend the code
+            return problem(405, "method_not_allowed", "Use GET.")
         cookies = cookie_lines(scope["headers"])
         try:
             answer = read_callback(scope["query_string"], self._provider.options.issuer)
@@ -220,7 +224,12 @@ class AuthFlow:
             return None
 
     def _return_address(self, cookies: Sequence[bytes], flow: Flow) -> str:
-        return self._targets.safe(flow.return_to or self._cookies.returned(cookies, flow))
+        return self._safe(flow.return_to or self._cookies.returned(cookies, flow))
+
+    def _safe(self, return_to: str | None) -> str:
+        """Where a browser may go. Not to our own addresses: a sign-in that returns to one goes round in circles."""
+        target = self._targets.safe(return_to)
+        return HOME if unquote(re.split("[?#]", target, maxsplit=1)[0]) in self._own else target
 
     def _flow_secrets(self, key_id: str, flow: Flow, binding: bytes) -> FlowSecrets:
         return flow_secrets(lambda label, *parts: self._ring.derive(key_id, label, *parts), binding, flow.id)

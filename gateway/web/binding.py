@@ -1,11 +1,13 @@
 """The cookies of a sign-in under way: the browser's binding, a long return address, the count of recent sign-ins."""
 
+import re
 import secrets
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
-from gateway.core.cookies import CookieSpec, expire, names, values, write
+from gateway.core.cookies import MAX_CANDIDATES, CookieSpec, expire, names, values, write
 from gateway.core.flow import (
     FLOW_SECONDS,
     Flow,
@@ -36,6 +38,8 @@ class FlowCookies:
     def __init__(self, ring: KeyRing, context: tuple[str, ...], *, secure: bool, callback_path: str) -> None:
         prefix = "__Host-" if secure else ""
         self._bind_prefix = f"{prefix}cg_bind_"
+        # Only names that `bind` writes: another one may not even be a name that Set-Cookie can carry.
+        self._bind_name = re.compile(re.escape(self._bind_prefix) + "[A-Za-z0-9_-]{4}")
         self._binding_box = ring.box("binding", *context)
         self._return_box: Callable[[Flow], Box] = lambda flow: ring.box("return", *context, flow.id.hex())
         self._count_box = ring.box("sign-ins", *context)
@@ -52,7 +56,7 @@ class FlowCookies:
         """Every B that this browser holds, in time and not spent; at most `MAX_BINDINGS` are looked at."""
         found: list[bytes] = []
         for name in self._binding_names(cookies)[:MAX_BINDINGS]:
-            for value in values(cookies, name)[:1]:
+            for value in _candidates(cookies, name):
                 try:
                     opened = unpack_binding(self._binding_box.open(value), now)
                 except BadSeal:
@@ -78,11 +82,13 @@ class FlowCookies:
 
     def spend(self, hashed: bytes, now: int) -> None:
         """B is good for one success (D15). A replica that did not see it is stopped by the code, which is spent too."""
-        self._spent = {spent: until for spent, until in self._spent.items() if until > now}
+        self._spent.pop(hashed, None)
         self._spent[hashed] = now + FLOW_SECONDS
+        while self._spent[oldest := next(iter(self._spent))] <= now:
+            del self._spent[oldest]
 
     def _binding_names(self, cookies: Sequence[bytes]) -> list[str]:
-        return [name for name in dict.fromkeys(names(cookies)) if name.startswith(self._bind_prefix)]
+        return [name for name in dict.fromkeys(names(cookies)) if self._bind_name.fullmatch(name)]
 
     def _binding_spec(self, name: str) -> CookieSpec:
         return CookieSpec(name, secure=self._secure)
@@ -98,11 +104,11 @@ class FlowCookies:
 
     def returned(self, cookies: Sequence[bytes], flow: Flow) -> str | None:
         """The address kept for this flow, if it is still there (a later flow may have taken its slot)."""
-        for value in values(cookies, self._return_spec(flow).name)[:1]:
+        for value in _candidates(cookies, self._return_spec(flow).name):
             try:
                 return self._return_box(flow).open(value).decode()
             except (BadSeal, UnicodeDecodeError):
-                return None
+                continue
         return None
 
     def drop_return(self, flow: Flow) -> bytes:
@@ -130,7 +136,7 @@ class FlowCookies:
         return expire(self._count)
 
     def _recent(self, cookies: Sequence[bytes], now: int) -> tuple[int, int]:
-        for value in values(cookies, self._count.name)[:1]:
+        for value in _candidates(cookies, self._count.name):
             try:
                 since, count = _COUNT.unpack(self._count_box.open(value))
             except (BadSeal, struct.error):
@@ -138,3 +144,8 @@ class FlowCookies:
             if 0 <= now - since < LOOP_SECONDS:
                 return since, count
         return now, 0
+
+
+def _candidates(cookies: Sequence[bytes], name: str) -> Iterator[str]:
+    """The values of that name: a sibling host can put one of its own before ours, which must not hide it."""
+    return islice(values(cookies, name), MAX_CANDIDATES)

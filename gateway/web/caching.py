@@ -14,20 +14,26 @@ def private_headers(headers: Iterable[tuple[bytes, bytes]]) -> HeaderList:
     kept = []
     said = False
     for name, value in headers:
-        if name.lower() == b"cache-control":
+        lowered = name.lower()
+        if lowered == b"cache-control":
             said = True
             kept.append((name, _private(value)))
-        else:
+        elif not lowered.endswith(_FOR_SHARED_CACHES):
             kept.append((name, value))
     if not said:
         kept.append((b"cache-control", b"private"))
     return kept
 
 
+_FOR_SHARED_CACHES = (b"cdn-cache-control", b"surrogate-control")
+"""RFC 9213 and its elder (also as `Cloudflare-CDN-Cache-Control`): caches that know them ignore Cache-Control."""
+
+
 def _private(value: bytes) -> bytes:
-    lowered = value.lower()
-    if b"public" not in lowered and b"s-maxage" not in lowered:
-        return value if b"private" in lowered or b"no-store" in lowered else value + b", private"
     directives = [directive.strip() for directive in value.split(b",")]
+    lowered = [directive.lower() for directive in directives]
+    # `private="x"` is not enough: it keeps only that header line private (RFC 9111 §5.2.2.7).
+    if b"public" not in value.lower() and b"s-maxage" not in value.lower():
+        return value if b"private" in lowered or b"no-store" in lowered else value + b", private"
     kept = [part for part in directives if part.lower() != b"public" and not part.lower().startswith(b"s-maxage")]
     return b", ".join([b"private", *(part for part in kept if part.lower() != b"private")])

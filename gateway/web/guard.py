@@ -1,10 +1,12 @@
 """Judge one request: whose it is, what its path needs, and what follows."""
 
+from itertools import product
+from operator import itemgetter
 from typing import NamedTuple
 
 from gateway.core.asgi import HeaderList
 from gateway.core.gate import Decision, SessionFacts, decide
-from gateway.core.rules import AccessRules, Requirement
+from gateway.core.rules import AccessRules, Requirement, strictest
 from gateway.errors import BadToken, ProviderUnavailable, StoreUnavailable
 from gateway.sessions.service import Live, Refreshed, Sessions
 from gateway.web.bearer import Bearers, bearer_token
@@ -35,6 +37,9 @@ class Guard:
     async def judge(self, method: str, raw_path: bytes, headers: HeaderList, now: int) -> Verdict:
         """The verdict on a request. Raises BadPath."""
         requirement = self._rules.judge(method, raw_path)
+        if not _OVERRIDES.isdisjoint(map(_NAME, headers)):
+            asked = [self._rules.judge(other, raw_path) for other in _overriding(headers)]
+            requirement = strictest([requirement, *asked])
         cookies = cookie_lines(headers)
         live = self._sessions.recognise(cookies, now) if cookies else None
         if live is None and self._bearers is not None and (token := bearer_token(headers)):
@@ -67,6 +72,28 @@ class Guard:
         facts = _facts(outcome.live)
         decision = decide(requirement, facts, now, can_refresh=False, outage_grace=self._outage_grace)
         return Verdict(decision, requirement, outcome.live, outcome.set_cookies)
+
+
+def _spellings(name: bytes) -> list[bytes]:
+    """The name with every mix of `-`, `_` and `.`: some applications take them for one another."""
+    first, *rest = name.split(b"-")
+    mixes = product(b"-_.", repeat=len(rest))
+    return [first + b"".join(b"%c%b" % pair for pair in zip(mix, rest, strict=True)) for mix in mixes]
+
+
+# Frameworks that honour one of these serve another method than the one in the request line: both must be allowed.
+_OVERRIDES = frozenset(
+    spelling
+    for name in (b"x-http-method-override", b"x-http-method", b"x-method-override")
+    for spelling in _spellings(name)
+)
+_NAME = itemgetter(0)
+
+
+def _overriding(headers: HeaderList) -> list[str]:
+    """The methods that override headers name, whichever of them an application would believe."""
+    values = [value for name, value in headers if name in _OVERRIDES]
+    return [method.strip().decode("latin-1").upper() for value in values for method in value.split(b",")]
 
 
 def _facts(live: Live | None) -> SessionFacts | None:

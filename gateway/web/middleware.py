@@ -9,7 +9,7 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.core.asgi import ASGIApp, HeaderList, Message, Receive, Scope, Send
-from gateway.core.forwarding import Forwarding
+from gateway.core.forwarding import Forwarding, without_own_cookies
 from gateway.core.gate import Decision
 from gateway.core.rules import Allow
 from gateway.errors import GatewayError
@@ -32,12 +32,13 @@ _FORWARDED: Final = frozenset({Decision.ALLOW, Decision.ALLOW_IDENTIFIED})
 class _Exchange:
     """The way of one answer to the client: knows whether it has begun, adds our cookies, keeps shared caches out."""
 
-    __slots__ = ("_send", "cookies", "private", "status")
+    __slots__ = ("_send", "cookies", "foreign", "private", "status")
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status = 0
         self.private = False
+        self.foreign = False  # the application answers, and so may not touch our cookies
         self.cookies: list[bytes] = []
 
     async def send(self, message: Message) -> None:
@@ -51,6 +52,8 @@ class _Exchange:
             self.status = 403
         elif kind in _STARTS:
             self.status = message.get("status", 101)
+            if self.foreign:
+                message["headers"] = without_own_cookies(message.get("headers", ()))
             if self.private or self.cookies:
                 headers = private_headers(message.get("headers", ()))
                 message["headers"] = [*headers, *((b"set-cookie", value) for value in self.cookies)]
@@ -100,9 +103,12 @@ class Middleware:
         rule = decision = ""
         try:
             handler = self._own.get(scope["path"])
-            if handler is not None and scope["type"] == "http":
+            if handler is not None:
                 decision = "own"
-                response = await handler(scope, receive, int(self._clock()))
+                is_http = scope["type"] == "http"
+                response = (
+                    await handler(scope, receive, int(self._clock())) if is_http else self._refusals.no_websocket()
+                )
                 await response(scope, receive, exchange.send)
             else:
                 verdict = await self._judge(scope)
@@ -112,6 +118,7 @@ class Middleware:
             _log.warning("%s %s: %s", request_id, type(error).__name__, error)
             if exchange.status:
                 raise  # the answer has begun: only a broken connection can say that it is not whole
+            exchange.foreign = False
             await self._refusals.error(error, scope)(scope, receive, exchange.send)
         finally:
             method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
@@ -141,6 +148,7 @@ class Middleware:
         inner = dict(scope)
         inner["headers"] = self._forwarding.request_headers(scope["headers"], scope.get("client"), block)
         inner["headers"].append((b"x-request-id", request_id.encode()))
+        exchange.foreign = True
         exchange.cookies = verdict.set_cookies
         if verdict.requirement.allow is not Allow.ANYONE and verdict.live is not None:
             exchange.private = True

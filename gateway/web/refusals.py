@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from gateway.core.asgi import Scope
 from gateway.core.navigation import Navigation, navigation
+from gateway.core.returnto import ReturnTargets
 from gateway.errors import GatewayError, UpstreamBusy
 from gateway.web import pages
 from gateway.web.answers import framed, html, plain, problem
@@ -17,6 +18,7 @@ class Refusals:
 
     def __init__(self, paths: FlowPaths) -> None:
         self._paths = paths
+        self._targets = ReturnTargets(paths.public_url)
 
     async def sign_in(self, scope: Scope, flow: AuthFlow, now: int, *, bad_token: bool) -> Response:
         """For a visitor without a session: only a top-level navigation is redirected."""
@@ -59,12 +61,17 @@ class Refusals:
             return response
         return _with_retry(response, str(error.retry_after) if isinstance(error, UpstreamBusy) else "5")
 
+    def no_websocket(self) -> Response:
+        """For a WebSocket on one of our own addresses: no application may serve it (A8)."""
+        return problem(404, "not_found", "There is no WebSocket here.")
+
     def _say(self, scope: Scope, status: int, name: str, title: str, sentence: str) -> Response:
         if _kind(scope) is Navigation.API:
             return problem(status, name, sentence)
         if status < 500:
             return html(status, pages.page(title, sentence))
-        retry = requested(scope) if scope.get("method") in ("GET", "HEAD") else None
+        # What was asked for may start with `//`: a link to it would lead to another host.
+        retry = self._targets.safe(requested(scope)) if scope.get("method") in ("GET", "HEAD") else None
         return html(status, pages.unavailable(title, sentence, retry))
 
 
