@@ -15,7 +15,7 @@ from typing import Any
 FOLDER = Path(__file__).parent
 MODULES = FOLDER / "node_modules"
 OLDEST_NODE = (20, 19)
-"""Its `package.json` says so too: older ones have no global WebCrypto, or cannot load these packages."""
+"""Older ones have no global WebCrypto, or cannot load these packages."""
 PATIENCE = 30
 """Seconds until a program that says nothing counts as stuck; each answer takes far under one."""
 
@@ -28,15 +28,17 @@ class PeerMissing(Exception):
 
 @functools.cache
 def node() -> str:
-    """Where node is. Raises PeerMissing when it, or a package that the lock names, is not there."""
-    path = shutil.which("node")
+    """Where node is: what `npm ci` brought, else the system's. Raises PeerMissing when anything is not there."""
+    if _versions(FOLDER / "package-lock.json") != _versions(MODULES / ".package-lock.json"):
+        raise PeerMissing(f"tests/peers/node_modules is missing, or is not what package-lock.json says: {_HOW}")
+    # Debian 12 has node 18, which is too old for these packages; its npm can still fetch a newer one.
+    brought = next(MODULES.glob("node-*/bin/node"), None)
+    path = str(brought) if brought else shutil.which("node")
     if path is None:
-        raise PeerMissing("there is no node on this system: run `make test-all`, or install the package nodejs")
+        raise PeerMissing(f"there is no node on this system: {_HOW}")
     said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if tuple(map(int, said.lstrip("v").split(".")[:2])) < OLDEST_NODE:
         raise PeerMissing(f"node {'.'.join(map(str, OLDEST_NODE))} or newer is needed, this is {said}")
-    if _versions(FOLDER / "package-lock.json") != _versions(MODULES / ".package-lock.json"):
-        raise PeerMissing(f"tests/peers/node_modules is missing, or is not what package-lock.json says: {_HOW}")
     return path
 
 
