@@ -253,12 +253,16 @@ async def test_two_tabs_both_arrive(world):
 
 @pytest.mark.xfail(reason="the gateway does not ask userInfo yet", raises=AssertionError, strict=True)
 async def test_claims_that_only_userinfo_gives_reach_the_application(tmp_path):
-    """OpenID Connect Core §5.4: with a code, a provider gives the claims of `profile` and `email` at userInfo alone."""
+    """OpenID Connect Core §5.4: with a code, a provider gives the claims of `profile` and `email` at userInfo alone.
+    They outlive a refresh."""
     async with local_world(tmp_path, claims_at_userinfo_only=True) as world:
         page = await signed_in_page(world)
 
         await expect(page.locator("h1")).to_have_text("Welcome, Ada Lovelace")
         await expect(page.locator("body")).to_contain_text("ada@example.com")
+        world.clock.ahead += PAST_REFRESH
+        await page.reload()
+        await expect(page.locator("h1")).to_have_text("Welcome, Ada Lovelace")
 
 
 async def test_the_log_and_the_addresses_hold_no_token(world):
