@@ -57,22 +57,22 @@ def _measured(name: str, the_world: World, effort: measures.Effort, with_peers: 
                 except RuntimeError as error:
                     yield skipped(f"{name}: {start.__name__}", " ".join(str(error).split())[:300])
         try:
-            yield from _PARTS[name](the_world, beside, effort)
+            yield from _PARTS[name](the_world, beside, effort, with_peers)
         except (RuntimeError, OSError, subprocess.SubprocessError) as error:
             yield skipped(name, f"failed: {' '.join(str(error).split())[:300]}")
 
 
-_Part = Callable[[World, list[tuple[Program, str, float | None]], measures.Effort], Iterator[Row]]
+_Part = Callable[[World, list[tuple[Program, str, float | None]], measures.Effort, bool], Iterator[Row]]
 _PARTS: dict[str, _Part] = {
-    "requests": measures.requests,
-    "latency": measures.latency,
-    "bodies": lambda the_world, _, effort: measures.bodies(the_world, effort),
-    "memory": lambda the_world, _, __: measures.large(the_world),
-    "websockets": sockets.websockets,
-    "workers": lambda the_world, _, effort: measures.workers(the_world, effort),
-    "start": lambda the_world, _, effort: measures.start(the_world, effort),
+    "requests": lambda the_world, beside, effort, _: measures.requests(the_world, beside, effort),
+    "latency": lambda the_world, beside, effort, _: measures.latency(the_world, beside, effort),
+    "bodies": lambda the_world, _, effort, __: measures.bodies(the_world, effort),
+    "memory": lambda the_world, *_: measures.large(the_world),
+    "websockets": lambda the_world, _, effort, with_peers: sockets.websockets(the_world, effort, with_peers=with_peers),
+    "workers": lambda the_world, _, effort, __: measures.workers(the_world, effort),
+    "start": lambda the_world, _, effort, __: measures.start(the_world, effort),
 }
-_WITH_PEERS = frozenset(("requests", "latency", "websockets"))
+_WITH_PEERS = frozenset(("requests", "latency"))
 
 
 def _processor() -> str:

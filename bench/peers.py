@@ -74,7 +74,7 @@ def apache(world: World) -> Iterator[tuple[Program, str]]:
 
 
 @contextlib.contextmanager
-def oauth2_proxy(world: World) -> Iterator[tuple[Program, str]]:
+def oauth2_proxy(world: World, upstream: str = "") -> Iterator[tuple[Program, str]]:
     """oauth2-proxy with one processor and no request log. Raises RuntimeError when it cannot be had."""
     command = [
         _installed(world.folder),
@@ -94,7 +94,7 @@ def oauth2_proxy(world: World) -> Iterator[tuple[Program, str]]:
         "--insecure-oidc-allow-unverified-email",
         "--request-logging=false",
         "--auth-logging=false",
-        f"--upstream={world.upstream.url}/",
+        f"--upstream={upstream or world.upstream.url}/",
     ]
     log = world.folder / "oauth2-proxy.log"
     env = {"GOMAXPROCS": "1"}

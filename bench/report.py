@@ -57,15 +57,14 @@ def skipped(name: str, why: str) -> Row:
 
 def table(rows: Sequence[Row]) -> str:
     """For people."""
-    cells = [("measure", "value", "unit", "against", "ratio", "spread", "target", "met")]
+    cells = [("measure", "value", "unit", "against", "ratio", "spread", "target", "met", "note")]
     for row in rows:
         spread = "" if row.low is None else f"{row.low:g}-{row.high:g}"
         met = "" if row.met is None else "yes" if row.met else "NO"
-        value = row.note if row.value is None else f"{row.value:,.12g}"
-        value += f" ({row.note})" if row.value is not None and row.note else ""
+        value = "-" if row.value is None else f"{row.value:,.12g}"
         ratio = "" if row.ratio is None else f"{row.ratio:g}"
-        cells.append((row.name, value, row.unit, row.against, ratio, spread, row.target, met))
-    widths = [max(len(line[column]) for line in cells) for column in range(8)]
+        cells.append((row.name, value, row.unit, row.against, ratio, spread, row.target, met, row.note))
+    widths = [max(len(line[column]) for line in cells) for column in range(9)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
     )
