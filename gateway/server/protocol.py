@@ -45,6 +45,9 @@ class Upgrade(IntEnum):
     IGNORED = 2  # h2c and others: the request is parsed again without it (RFC 9110 §7.8)
 
 
+NOT_OFFERED, WEBSOCKET, IGNORED = Upgrade
+
+
 class GatewayProtocol(HttpToolsProtocol):
     """Parses requests, judges their heads, queues pipelined ones, and closes what it has refused."""
 
@@ -65,16 +68,18 @@ class GatewayProtocol(HttpToolsProtocol):
         self._last_words: bytes | None = None  # a refusal that waits for earlier answers
         self._running: RequestResponseCycle | None = None
         self._good_host: bytes | None = None  # of the request before, so that it need not be judged again
+        self._hosts = 0
+        self._host = b""
         self._is_last = False  # no request may follow the one in hand
         self._reset_head()
 
     def _reset_head(self) -> None:
-        self._hosts = 0
-        self._host = b""
+        self._is_plain = True  # none of what follows was in the head
         self._codings: list[bytes] | None = None
         self._length = False
-        self._upgrade = Upgrade.NONE
+        self._upgrade = NOT_OFFERED
         self._protocols: list[bytes] | None = None
+        self.expect_100_continue = False
 
     # The connection
 
@@ -161,6 +166,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def _measure(self) -> None:
         """Keep the time and the size of a head or body that is still incomplete."""
         if self._phase is HEAD:
+            self._deadline = self._deadline or self.loop.time() + self.limits.header_seconds
             if self._head_fed > self.limits.header_bytes + self.limits.request_line:
                 too_large = Refused(431, "The header is too large.") if self.headers else _LONG_LINE
                 self._fail(too_large)
@@ -181,11 +187,12 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._is_last:
             raise _Unread
         self._phase = HEAD
-        self._deadline = self.loop.time() + self.limits.header_seconds
-        self._reset_head()
+        self._deadline = 0.0  # set when the head is not complete at once
+        self._hosts = 0
+        if not self._is_plain:
+            self._reset_head()
         self.url = b""
         self.headers = []
-        self.expect_100_continue = False
 
     def on_url(self, url: bytes) -> None:
         """A piece of the request target."""
@@ -197,7 +204,12 @@ class GatewayProtocol(HttpToolsProtocol):
         """A field line of the head, or of the trailers: those go to a list that nobody reads (A5)."""
         lower = _NAMES.get(name)
         if lower is None:
-            lower = self._uncommon(name, value)
+            if self._phase is HEAD and (name == b"Host" or name == b"host"):  # noqa: PLR1714 - in each request
+                self._hosts += 1
+                self._host = value
+                lower = b"host"
+            else:
+                lower = self._uncommon(name, value)
         self.headers.append((lower, value))
 
     def _uncommon(self, name: bytes, value: bytes) -> bytes:
@@ -215,7 +227,9 @@ class GatewayProtocol(HttpToolsProtocol):
         if name == b"host":
             self._hosts += 1
             self._host = value
-        elif name == b"content-length":
+            return
+        self._is_plain = False
+        if name == b"content-length":
             self._length = True
         elif name == b"transfer-encoding":
             self._codings = [*(self._codings or ()), value]
@@ -234,7 +248,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self.headers = []  # trailers, if any
         self._phase = BODY
         self._progress = True
-        if self._upgrade is not Upgrade.NONE:
+        if self._upgrade is not NOT_OFFERED:
             scope["headers"] = headers
             return
         self._begin(scope)
@@ -269,12 +283,12 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _judge_upgrade(self, method: str, version: str) -> Upgrade:
         if self._protocols != [b"websocket"] or method != "GET" or version != "1.1":
-            return Upgrade.IGNORED
+            return IGNORED
         if self._length or self._codings:
             raise Refused(400, "A WebSocket handshake has no body.")  # F2
         if self._running is not None:
             raise Refused(400, "A WebSocket handshake must wait for earlier answers.")
-        return Upgrade.WEBSOCKET
+        return WEBSOCKET
 
     def _scope(self, version: str, method: str, raw_path: bytes, query: bytes) -> dict[str, Any]:
         path = raw_path.decode("ascii")
@@ -300,25 +314,24 @@ class GatewayProtocol(HttpToolsProtocol):
         has_body = self._length or self._codings is not None
         if has_body and scope["method"] in {"GET", "HEAD"} and _is_not_zero(scope["headers"]):
             keep_alive = False  # its meaning is undefined (RFC 9110 §9.3.1): forwarded, but the last one here
-        parts: dict[str, Any] = {
-            "scope": scope,
-            "transport": self.transport,
-            "flow": self.flow,
-            "logger": self.logger,
-            "access_logger": self.access_logger,
-            "access_log": False,
-            "default_headers": self.server_state.default_headers,
-            "message_event": asyncio.Event(),
-            "expect_100_continue": self.expect_100_continue,
-            "keep_alive": keep_alive,
-            "on_response": self.on_response_complete,
-        }
+        kind: Callable[..., RequestResponseCycle] = RequestResponseCycle
         if scope["http_version"] == "1.0":
-            cycle: RequestResponseCycle = OldCycle(self, **parts)
+            kind = functools.partial(OldCycle, self)
         elif has_body:
-            cycle = BodyCycle(self, **parts)
-        else:
-            cycle = RequestResponseCycle(**parts)
+            kind = functools.partial(BodyCycle, self)
+        cycle = kind(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=keep_alive,
+            on_response=self.on_response_complete,
+        )
         self.cycle = cycle
         self._is_last = not keep_alive
         if self._running is None:
@@ -345,7 +358,7 @@ class GatewayProtocol(HttpToolsProtocol):
         """The request is complete."""
         self._phase = BETWEEN
         self._head_fed, self._head_slack = 0, self._fed
-        if self._upgrade is Upgrade.NONE:
+        if self._upgrade is NOT_OFFERED:
             self.cycle.more_body = False
             self.cycle.message_event.set()
 
@@ -386,7 +399,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _fail(self, refused: Refused) -> None:
         """Refuse what was being parsed. Earlier answers go first; nothing that follows is parsed."""
-        broken = self.cycle if self._phase is BODY and self._upgrade is Upgrade.NONE else None
+        broken = self.cycle if self._phase is BODY and self._upgrade is NOT_OFFERED else None
         self._phase = STOPPED
         self._held.clear()
         if isinstance(refused, _UnreadData):
@@ -423,7 +436,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _switch(self, rest: bytes) -> None:
         """The parser stopped behind a head with an Upgrade."""
-        if self._upgrade is Upgrade.WEBSOCKET:
+        if self._upgrade is WEBSOCKET:
             rest += bytes(self._held)
             self._sweeper.discard(self)
             Handshake.take_over(self, rest)
