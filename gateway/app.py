@@ -222,7 +222,8 @@ def provider_options(settings: GatewaySettings) -> ProviderOptions:
             endpoints=overrides,
             extra_authorize_params=given.authorize_params,
         )
-    return replace(options, leeway=given.leeway, logout_style=given.logout_style)
+    wanted = HeaderTemplates.compile(settings.headers).claims | {given.groups_claim}
+    return replace(options, leeway=given.leeway, logout_style=given.logout_style, wanted_claims=wanted)
 
 
 def build_sessions(

@@ -159,7 +159,7 @@ class Provider:
     async def _accept(self, answer: TokenAnswer, *, nonce: str | None, now: int, used: str | None = None) -> Tokens:
         claims = await self._id_claims(answer, nonce, now)
         return Tokens(
-            claims=claims,
+            claims=await self._completed(claims, answer.access_token, is_refresh=used is not None),
             token_set=TokenSet(
                 id_token=answer.id_token,
                 access_token=answer.access_token,
@@ -174,6 +174,23 @@ class Provider:
         keys = await self._keys.having(key_id(answer.id_token))
         expected = self._expected([self.options.client_id])
         return verify_id_token(answer.id_token, keys, expected, now=now, nonce=nonce, access_token=answer.access_token)
+
+    async def _completed(
+        self, claims: Mapping[str, Any] | None, access_token: str, *, is_refresh: bool
+    ) -> Mapping[str, Any] | None:
+        """What the ID token says, and from userInfo what it lacks of the wanted claims: a provider may give
+        those of `profile` and `email` there alone (OpenID Connect Core §5.4). Cognito's two say the same.
+
+        When userInfo does not answer, a sign-in goes on without, and a refresh leaves the session's claims alone.
+        """
+        if claims is None or self.options.token_use_required or self.options.wanted_claims <= claims.keys():
+            return claims
+        try:
+            if await self._discovery.endpoint("userinfo_endpoint") is None:
+                return claims
+            return {**await self.userinfo(access_token, claims["sub"]), **claims}
+        except ProviderError:
+            return None if is_refresh else claims
 
     async def _access_expires_at(self, answer: TokenAnswer, claims: Mapping[str, Any] | None, now: int) -> int:
         """When the access token is over. Cognito's is read, and must be of the same user; others' are opaque to us."""

@@ -15,6 +15,7 @@ class ProviderOptions:
     `issuer` is compared character by character with the tokens' `iss`. `client_secret` None makes a public client.
     `client_authentication` None chooses by discovery (RFC 8414 §2: Basic where it says nothing); "basic-raw" leaves out
     the form encoding of RFC 6749 §2.3.1, as Amazon documents it. `leeway` is in seconds, for `exp` alone.
+    `wanted_claims` are asked for at userInfo when the ID token lacks one of them.
     `token_use_required`: both tokens are JWTs whose `token_use` is checked, and their `sub` must agree (Cognito).
 
     Raises ValueError for settings that can never sign anybody in.
@@ -36,6 +37,7 @@ class ProviderOptions:
     client_authentication: ClientAuthentication | None = None
     extra_authorize_params: Mapping[str, str] = field(default_factory=dict)
     leeway: int = 5
+    wanted_claims: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if "openid" not in self.scopes:

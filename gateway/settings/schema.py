@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from gateway.core.oidc import RESERVED_PARAMETERS
 from gateway.settings.values import (
     TEN_YEARS,
     Address,
@@ -83,7 +84,7 @@ class _Provider(Section):
     @field_validator("authorize_params")
     @classmethod
     def _not_ours(cls, params: dict[str, str]) -> dict[str, str]:
-        if taken := sorted(_AUTHORIZE_PARAMS & params.keys()):
+        if taken := sorted(RESERVED_PARAMETERS & params.keys()):
             raise ValueError(f"must not set {', '.join(taken)}: the gateway sets it itself")
         return params
 
@@ -93,14 +94,6 @@ class _Provider(Section):
         if leeway > 60:
             raise ValueError("must be at most 60s")
         return leeway
-
-
-_AUTHORIZE_PARAMS = frozenset(
-    {
-        "response_type", "client_id", "redirect_uri", "state", "scope", "nonce", "code_challenge",
-        "code_challenge_method", "response_mode", "request", "request_uri",
-    }
-)  # fmt: skip
 
 
 def _scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:

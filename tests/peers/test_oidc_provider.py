@@ -251,7 +251,6 @@ async def test_two_tabs_both_arrive(world):
     await expect(second.locator("h1")).to_have_text("Welcome, Ada Lovelace")
 
 
-@pytest.mark.xfail(reason="the gateway does not ask userInfo yet", raises=AssertionError, strict=True)
 async def test_claims_that_only_userinfo_gives_reach_the_application(tmp_path):
     """OpenID Connect Core §5.4: with a code, a provider gives the claims of `profile` and `email` at userInfo alone.
     They outlive a refresh."""

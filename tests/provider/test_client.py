@@ -489,3 +489,52 @@ async def test_nothing_secret_prints(party):
     secret = [tokens.token_set.id_token, tokens.token_set.access_token, tokens.token_set.refresh_token]
     assert not any(token in repr(tokens) + repr(party.provider.options) for token in secret if token)
     assert "client+secret" not in repr(cognito_options())
+
+
+WANTING = {"wanted_claims": frozenset({"sub", "username"})}
+
+
+async def test_what_the_id_token_lacks_is_asked_for_at_userinfo():
+    """OpenID Connect Core §5.4: a claim that only userInfo gives is there after a sign-in and after a refresh; what the
+    ID token says itself stays as it is."""
+    party = Party(replace(oidc_options(), **WANTING))
+
+    tokens = await party.sign_in()
+    fresh = await party.provider.refresh(tokens.token_set.refresh_token or "", NOW)
+
+    for claims in (tokens.claims, fresh.claims):
+        assert claims is not None
+        assert (claims["username"], claims["email_verified"]) == ("ada", True)
+    assert party.fake.calls["/oauth2/userInfo"] == 2
+
+
+async def test_userinfo_is_not_asked_when_nothing_is_missing():
+    """Cognito's ID token says what its userInfo says, and a complete ID token needs no second call."""
+    complete = replace(oidc_options(), wanted_claims=frozenset({"sub", "email"}))
+    for options in (replace(cognito_options(), **WANTING), complete):
+        party = Party(options)
+        await party.sign_in()
+        assert party.fake.calls["/oauth2/userInfo"] == 0
+
+
+async def test_a_userinfo_that_is_down_signs_nobody_out():
+    """A sign-in goes on without the claims; a refresh says nothing of them, so that the session keeps its own."""
+    party = Party(replace(oidc_options(), **WANTING), userinfo_down=True)
+
+    tokens = await party.sign_in()
+    fresh = await party.provider.refresh(tokens.token_set.refresh_token or "", NOW)
+
+    assert tokens.claims is not None
+    assert "username" not in tokens.claims
+    assert fresh.claims is None
+    assert fresh.token_set.access_token
+
+
+async def test_a_provider_without_userinfo_is_not_asked():
+    """Where discovery names no userInfo endpoint, the ID token is all there is."""
+    party = Party(replace(oidc_options(), **WANTING), metadata_changes={"userinfo_endpoint": None})
+
+    tokens = await party.sign_in()
+
+    assert tokens.claims is not None
+    assert "username" not in tokens.claims

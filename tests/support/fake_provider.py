@@ -64,6 +64,7 @@ class FakeProvider:
     metadata_changes: dict[str, Any] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     """How often each path was asked for."""
+    userinfo_down: bool = False
     refresh_tokens: set[str] = field(default_factory=set)
     _codes: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -156,6 +157,8 @@ class FakeProvider:
         return httpx.Response(200)
 
     def _userinfo(self, request: httpx.Request) -> httpx.Response:
+        if self.userinfo_down:
+            return httpx.Response(503)
         if not request.headers["authorization"].startswith("Bearer ey"):
             return _error("invalid_token", 401)
         return httpx.Response(200, json={"sub": id_claims()["sub"], "email_verified": "true", "username": "ada"})
