@@ -88,6 +88,7 @@ class HandshakeAnswer(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as stop:
             self._switched = True
+            del self._parser  # a tunnel may live long
             self.buffer += data[stop.args[0] :]
         except httptools.HttpParserError as error:
             self._error = self._error or BadUpstreamAnswer(f"the answer to the handshake is not HTTP: {error}")

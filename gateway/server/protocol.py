@@ -3,83 +3,48 @@
 import asyncio
 import functools
 from collections.abc import Callable
-from enum import IntEnum
 from typing import Any
 from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from gateway.server.closing import finish_writing, reset
 from gateway.server.cycle import BodyCycle, Flow, OldCycle
 from gateway.server.deadlines import sweeper_of
-from gateway.server.head import METHODS, Refused, check_coding, check_host, check_lookalike, split_target
+from gateway.server.head import Refused, split_target
 from gateway.server.limits import Limits
-from gateway.server.names import MAX_LEARNED, WATCHED, common_names
+from gateway.server.reading import (
+    BETWEEN,
+    BODY,
+    HEAD,
+    LINGERING,
+    LONG_LINE,
+    NOT_OFFERED,
+    STOPPED,
+    WEBSOCKET,
+    HeadReader,
+    is_not_zero,
+)
 from gateway.server.upgrade import Handshake, without_upgrade
 
-_NAMES = common_names()
 
-
-class Phase(IntEnum):
-    """What the next byte of the client belongs to."""
-
-    BETWEEN = 0  # no request, or one that is complete and being answered
-    HEAD = 1
-    BODY = 2
-    STOPPED = 3  # nothing: what still comes is thrown away; earlier requests get their answers
-    LINGERING = 4  # likewise, and everything has been answered
-
-
-# In Python 3.11 a member looked up through its class costs as much as a call.
-BETWEEN, HEAD, BODY, STOPPED, LINGERING = Phase
-
-
-class Upgrade(IntEnum):
-    """What a request's Upgrade header leads to. The parser stops after such a head and skips its body."""
-
-    NONE = 0
-    WEBSOCKET = 1
-    IGNORED = 2  # h2c and others: the request is parsed again without it (RFC 9110 §7.8)
-
-
-NOT_OFFERED, WEBSOCKET, IGNORED = Upgrade
-
-
-class GatewayProtocol(HttpToolsProtocol):
+class GatewayProtocol(HeadReader):
     """Parses requests, judges their heads, queues pipelined ones, and closes what it has refused."""
 
     def __init__(self, *args: Any, limits: Limits, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, limits=limits, **kwargs)
         # uvicorn lets a request follow `Connection: close`; RFC 9112 §9.6 wants it unread.
         self.parser.set_dangerous_leniencies(lenient_data_after_close=False)
-        self.limits = limits
         self._sweeper = sweeper_of(self.server_state, self.loop, limits)
-        self._phase = BETWEEN
         self._deadline = 0.0
-        self._fed = 0  # bytes of the piece in hand
-        self._head_fed = 0  # bytes of the pieces that are wholly this head's or later
-        self._head_slack = 0  # bytes of the piece in which it began
         self._overhead = 0  # bytes fed since the last piece of body: trailers and chunk extensions
         self._progress = False
         self._held = bytearray()  # read, but not parsed before the queue of requests is empty
         self._last_words: bytes | None = None  # a refusal that waits for earlier answers
-        self._running: RequestResponseCycle | None = None
-        self._good_host: bytes | None = None  # of the request before, so that it need not be judged again
-        self._hosts = 0
-        self._host = b""
         self._is_last = False  # no request may follow the one in hand
-        self._reset_head()
-
-    def _reset_head(self) -> None:
-        self._is_plain = True  # none of what follows was in the head
-        self._codings: list[bytes] | None = None
-        self._length = False
-        self._upgrade = NOT_OFFERED
-        self._protocols: list[bytes] | None = None
-        self.expect_100_continue = False
 
     # The connection
 
@@ -168,7 +133,7 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._phase is HEAD:
             self._deadline = self._deadline or self.loop.time() + self.limits.header_seconds
             if self._head_fed > self.limits.header_bytes + self.limits.request_line:
-                too_large = Refused(431, "The header is too large.") if self.headers else _LONG_LINE
+                too_large = Refused(431, "The header is too large.") if self.headers else LONG_LINE
                 self._fail(too_large)
         elif self._phase is BODY:
             if self._progress:
@@ -194,50 +159,6 @@ class GatewayProtocol(HttpToolsProtocol):
         self.url = b""
         self.headers = []
 
-    def on_url(self, url: bytes) -> None:
-        """A piece of the request target."""
-        self.url += url
-        if len(self.url) > self.limits.request_line:
-            raise _LONG_LINE
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A field line of the head, or of the trailers: those go to a list that nobody reads (A5)."""
-        lower = _NAMES.get(name)
-        if lower is None:
-            if self._phase is HEAD and (name == b"Host" or name == b"host"):  # noqa: PLR1714 - in each request
-                self._hosts += 1
-                self._host = value
-                lower = b"host"
-            else:
-                lower = self._uncommon(name, value)
-        self.headers.append((lower, value))
-
-    def _uncommon(self, name: bytes, value: bytes) -> bytes:
-        lower = name.lower()
-        if self._phase is HEAD:
-            if lower in WATCHED:
-                self._watch(lower, value)
-            else:
-                check_lookalike(lower)
-                if len(_NAMES) < MAX_LEARNED:
-                    _NAMES[name] = lower
-        return lower
-
-    def _watch(self, name: bytes, value: bytes) -> None:
-        if name == b"host":
-            self._hosts += 1
-            self._host = value
-            return
-        self._is_plain = False
-        if name == b"content-length":
-            self._length = True
-        elif name == b"transfer-encoding":
-            self._codings = [*(self._codings or ()), value]
-        elif name == b"upgrade":
-            self._protocols = [*(self._protocols or ()), value.strip(b" \t").lower()]
-        elif value.lower() == b"100-continue":
-            self.expect_100_continue = True
-
     def on_headers_complete(self) -> None:
         """The head is complete: judge it, then start the application or queue the request."""
         headers = self.headers
@@ -252,43 +173,6 @@ class GatewayProtocol(HttpToolsProtocol):
             scope["headers"] = headers
             return
         self._begin(scope)
-
-    def _judge(self, version: str) -> str:
-        """Every check of a head but its target's; the method's name."""
-        if version not in {"1.1", "1.0"}:
-            raise Refused(505, "The HTTP version is not supported.")
-        method = METHODS.get(self.parser.get_method())
-        if method is None:
-            raise Refused(405, "The method is not allowed.")
-        if self._hosts != 1:
-            raise Refused(400, "Exactly one Host header is needed.")
-        if self._host != self._good_host:
-            check_host(self._host)
-            self._good_host = self._host
-        if self._codings is not None:
-            check_coding(self._codings, version)
-        self._check_size()
-        if self.parser.should_upgrade():
-            self._upgrade = self._judge_upgrade(method, version)
-        return method
-
-    def _check_size(self) -> None:
-        if len(self.headers) > self.limits.header_count:
-            raise Refused(431, "There are too many header fields.")
-        # What was fed is more than the head, so adding up is rarely needed.
-        if self._head_fed + self._head_slack > self.limits.header_bytes:
-            size = sum(len(name) + len(value) + 4 for name, value in self.headers)  # ": " and CR LF
-            if size > self.limits.header_bytes:
-                raise Refused(431, "The header is too large.")
-
-    def _judge_upgrade(self, method: str, version: str) -> Upgrade:
-        if self._protocols != [b"websocket"] or method != "GET" or version != "1.1":
-            return IGNORED
-        if self._length or self._codings:
-            raise Refused(400, "A WebSocket handshake has no body.")  # F2
-        if self._running is not None:
-            raise Refused(400, "A WebSocket handshake must wait for earlier answers.")
-        return WEBSOCKET
 
     def _scope(self, version: str, method: str, raw_path: bytes, query: bytes) -> dict[str, Any]:
         path = raw_path.decode("ascii")
@@ -312,7 +196,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def _begin(self, scope: dict[str, Any]) -> None:
         keep_alive = scope["http_version"] == "1.1" and self.parser.should_keep_alive()
         has_body = self._length or self._codings is not None
-        if has_body and scope["method"] in {"GET", "HEAD"} and _is_not_zero(scope["headers"]):
+        if has_body and scope["method"] in {"GET", "HEAD"} and is_not_zero(scope["headers"]):
             keep_alive = False  # its meaning is undefined (RFC 9110 §9.3.1): forwarded, but the last one here
         kind: Callable[..., RequestResponseCycle] = RequestResponseCycle
         if scope["http_version"] == "1.0":
@@ -451,7 +335,6 @@ class _UnreadData(Refused):
 
 
 _Unread = _UnreadData(400, "Nothing may follow the last request.")
-_LONG_LINE = Refused(414, "The request target is too long.")
 
 
 def _refusal(error: httptools.HttpParserError) -> Refused:
@@ -463,12 +346,6 @@ def _refusal(error: httptools.HttpParserError) -> Refused:
     if "Data after `Connection: close`" in str(error):
         return _Unread
     return Refused(400, "The request is not valid HTTP.")
-
-
-def _is_not_zero(headers: list[tuple[bytes, bytes]]) -> bool:
-    return any(
-        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b" \t0")) for name, value in headers
-    )
 
 
 def make_protocol(limits: Limits) -> Callable[..., GatewayProtocol]:
