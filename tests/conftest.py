@@ -11,6 +11,6 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    """Async tests run on asyncio: uvicorn and the data plane know no other loop."""
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """Async tests run on uvloop, as the gateway does."""
+    return "asyncio", {"use_uvloop": True}

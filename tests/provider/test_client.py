@@ -491,13 +491,13 @@ async def test_nothing_secret_prints(party):
     assert "client+secret" not in repr(cognito_options())
 
 
-WANTING = {"wanted_claims": frozenset({"sub", "username"})}
+WANTED = frozenset({"sub", "username"})
 
 
 async def test_what_the_id_token_lacks_is_asked_for_at_userinfo():
     """OpenID Connect Core §5.4: a claim that only userInfo gives is there after a sign-in and after a refresh; what the
     ID token says itself stays as it is."""
-    party = Party(replace(oidc_options(), **WANTING))
+    party = Party(replace(oidc_options(), wanted_claims=WANTED))
 
     tokens = await party.sign_in()
     fresh = await party.provider.refresh(tokens.token_set.refresh_token or "", NOW)
@@ -511,7 +511,7 @@ async def test_what_the_id_token_lacks_is_asked_for_at_userinfo():
 async def test_userinfo_is_not_asked_when_nothing_is_missing():
     """Cognito's ID token says what its userInfo says, and a complete ID token needs no second call."""
     complete = replace(oidc_options(), wanted_claims=frozenset({"sub", "email"}))
-    for options in (replace(cognito_options(), **WANTING), complete):
+    for options in (replace(cognito_options(), wanted_claims=WANTED), complete):
         party = Party(options)
         await party.sign_in()
         assert party.fake.calls["/oauth2/userInfo"] == 0
@@ -519,7 +519,7 @@ async def test_userinfo_is_not_asked_when_nothing_is_missing():
 
 async def test_a_userinfo_that_is_down_signs_nobody_out():
     """A sign-in goes on without the claims; a refresh says nothing of them, so that the session keeps its own."""
-    party = Party(replace(oidc_options(), **WANTING), userinfo_down=True)
+    party = Party(replace(oidc_options(), wanted_claims=WANTED), userinfo_down=True)
 
     tokens = await party.sign_in()
     fresh = await party.provider.refresh(tokens.token_set.refresh_token or "", NOW)
@@ -532,7 +532,7 @@ async def test_a_userinfo_that_is_down_signs_nobody_out():
 
 async def test_a_provider_without_userinfo_is_not_asked():
     """Where discovery names no userInfo endpoint, the ID token is all there is."""
-    party = Party(replace(oidc_options(), **WANTING), metadata_changes={"userinfo_endpoint": None})
+    party = Party(replace(oidc_options(), wanted_claims=WANTED), metadata_changes={"userinfo_endpoint": None})
 
     tokens = await party.sign_in()
 
