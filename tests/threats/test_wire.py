@@ -42,8 +42,8 @@ async def served(*answers):
 
 @pytest.mark.parametrize("answer", [NOT_FOUND, OK])
 async def test_nothing_is_tunnelled_behind_a_refused_upgrade(answer):
-    """#1347, #1348, F2: Upgrade to a path that is no WebSocket; the request that waits behind it on its connection, with
-    forged identity headers, never reaches the upstream."""
+    """#1347, #1348, F2: Upgrade to a path that is no WebSocket; the request that waits behind it, with forged identity
+    headers, never reaches the upstream."""
     second = b"GET /admin HTTP/1.1\r\n" + HOST + FORGED + b"\r\n"
     async with served(answer) as (server, upstream, cookie):
         said = await talk(server, b"GET /no-ws HTTP/1.1\r\n" + HOST + UPGRADE + cookie + b"\r\n" + second)
