@@ -124,10 +124,15 @@ def strip(header: bytes, owned: tuple[bytes, ...]) -> bytes:
 
     A header that holds none of them is returned as it is. Never raises (C8).
     """
-    if not any(prefix in header for prefix in owned):
-        return header
-    pieces = (piece.strip() for piece in header.split(b";"))
-    return b"; ".join(piece for piece in pieces if piece and not piece.startswith(owned))
+    kept = []
+    found = False
+    for piece in header.split(b";"):
+        cookie = piece.strip()
+        if cookie.startswith(owned):
+            found = True
+        elif cookie:
+            kept.append(cookie)
+    return b"; ".join(kept) if found else header
 
 
 _COUNTS = frozenset(str(count) for count in range(2, MAX_PARTS + 1))
