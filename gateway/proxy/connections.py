@@ -96,8 +96,8 @@ class Upstream:
         self.lost(connection)
 
     def blame(self, connection: Connection, error: UpstreamError) -> None:
-        """Count a failed exchange against its server. To be called before the connection is dropped."""
-        server = self._home.get(connection)
+        """Count a failed exchange against its server, which may have closed the connection long ago."""
+        server = next((server for server in self.servers if server.address is connection.peer), None)
         if server is not None:
             self._health.strike(server, error)
 
@@ -143,6 +143,7 @@ class Upstream:
         finally:
             server.opening -= 1
         connection.born = self._ticks
+        connection.peer = server.address
         self._home[connection] = server
         server.busy.add(connection)
         if self._timer is None:

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 from gateway.core.asgi import Receive
 from gateway.errors import BadUpstreamAnswer, UpstreamError
 from gateway.proxy.answer import UNTIL_CLOSE
+from gateway.proxy.dial import Address
 from gateway.proxy.parsing import BODY, DONE, HEAD, IDLE, AnswerParser
 from gateway.proxy.request import Request
 
@@ -40,6 +41,7 @@ class Connection(AnswerParser, asyncio.Protocol):
         "age",
         "born",
         "error",
+        "peer",
         "quiet",
         "reader",
         "receive",
@@ -63,6 +65,7 @@ class Connection(AnswerParser, asyncio.Protocol):
         self.reader: asyncio.Task[None] | None = None  # of the client: its body, then its presence
         self.receive: Receive | None = None
         self.reused = False
+        self.peer: Address | None = None
         # In ticks of the pool's clock: made, put back last; of this exchange, and since something moved in it.
         self.born = self.since = self.age = self.quiet = 0
 

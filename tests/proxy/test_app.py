@@ -1,6 +1,7 @@
 """The reverse proxy as an ASGI application, driven directly."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -73,8 +74,8 @@ async def test_the_lifespan_ends_with_the_connections():
         begun.set()
         await peer.gone()
 
-    messages: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-    told: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    messages: asyncio.Queue[Any] = asyncio.Queue()
+    told: asyncio.Queue[Any] = asyncio.Queue()
     async with scripted(play) as upstream:
         proxy = ReverseProxy([UpstreamOptions(servers=(upstream.url,))])
         lifespan = asyncio.ensure_future(proxy({"type": "lifespan"}, messages.get, told.put))

@@ -261,3 +261,38 @@ async def test_the_only_server_is_never_ejected():
             assert (await get(server)).startswith(b"HTTP/1.1 502 ")
         async with scripted(answering(OK), port=port):
             assert (await get(server)).endswith(b"ok")
+
+
+async def test_bytes_nobody_asked_for_end_an_idle_connection():
+    """G4: they are not kept for the next request."""
+    go, gone = asyncio.Event(), asyncio.Event()
+
+    async def play(peer):
+        await peer.head()
+        await peer.send(OK)
+        await go.wait()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+        await peer.gone()
+        gone.set()
+
+    async with scripted(play) as upstream, proxied(upstream) as server:
+        assert (await get(server)).endswith(b"ok")
+        go.set()
+        await asyncio.wait_for(gone.wait(), 5)
+        assert (await get(server)).endswith(b"ok")
+    assert len(upstream.peers) == 2
+
+
+async def test_a_server_that_only_fails_is_left_out():
+    """Three exchanges in a row without an answer: the other server gets them all, until a probe connects."""
+
+    async def fail(peer):
+        await peer.head()
+
+    async with scripted(fail) as bad, scripted(answering(OK)) as good:
+        options = UpstreamOptions(servers=(bad.url, good.url))
+        async with proxied(options) as server:
+            answers = [await get(server) for _ in range(10)]
+    failed = [answer for answer in answers if answer.startswith(b"HTTP/1.1 502 ")]
+    assert len(failed) == 3
+    assert answers[-1].endswith(b"ok")
