@@ -6,16 +6,8 @@ from pathlib import Path
 
 from gateway.pool.app import Pool, create_pool
 from gateway.pool.mail import Mail
-from gateway.pool.records import (
-    AppClient,
-    Argon2Profile,
-    Group,
-    MailOptions,
-    PasswordPolicy,
-    PoolOptions,
-    ResourceServer,
-    SeedUser,
-)
+from gateway.pool.options import Argon2Profile, MailOptions, PasswordPolicy, PoolOptions, SeedUser
+from gateway.pool.records import AppClient, Group, ResourceServer
 from gateway.settings import pool as given
 from gateway.settings.pool import PoolSettings
 

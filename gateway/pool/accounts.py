@@ -24,8 +24,9 @@ from gateway.pool.attributes import (
 from gateway.pool.codes import Codes
 from gateway.pool.delivery import CodeDelivery, Delivery
 from gateway.pool.mail import Mailer
+from gateway.pool.options import PoolOptions
 from gateway.pool.passwords import Passwords, judge
-from gateway.pool.records import DAY, AppClient, PoolOptions, User, UserStatus
+from gateway.pool.records import DAY, AppClient, User, UserStatus
 from gateway.pool.refusals import PoolError
 from gateway.pool.storage import PoolStorage
 from gateway.pool.stored import Challenge, Taken

@@ -19,7 +19,7 @@ from gateway.pool.hosted_reset import ResetPages
 from gateway.pool.hosted_signin import SignInPages
 from gateway.pool.hosted_signup import SignUpPages
 from gateway.pool.mail import Mail, Mailer
-from gateway.pool.records import PoolOptions
+from gateway.pool.options import PoolOptions
 from gateway.pool.rendering import Pages
 from gateway.pool.security_headers import SecurityHeaders
 

@@ -5,7 +5,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.pool.records import STANDARD_ATTRIBUTES, AppClient, PoolOptions, User
+from gateway.pool.options import PoolOptions
+from gateway.pool.records import STANDARD_ATTRIBUTES, AppClient, User
 from gateway.pool.refusals import UNWRITABLE, PoolError, invalid
 from gateway.pool.stored import Identifier
 

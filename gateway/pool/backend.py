@@ -14,8 +14,9 @@ from gateway.pool.attributes import confirmed_identifiers, first_identifiers, lo
 from gateway.pool.codes import Codes
 from gateway.pool.grants import Grants
 from gateway.pool.mail import DevelopmentMailbox, Mail, Mailer, mailer_for
+from gateway.pool.options import PoolOptions, SeedUser
 from gateway.pool.passwords import Passwords
-from gateway.pool.records import HOUR, PoolOptions, SeedUser, User, UserStatus
+from gateway.pool.records import HOUR, User, UserStatus
 from gateway.pool.sql import SqlStorage
 from gateway.pool.storage import PoolStorage
 from gateway.pool.stored import StoredKey

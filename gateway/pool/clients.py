@@ -7,7 +7,8 @@ from typing import Final
 from urllib.parse import unquote
 
 from gateway.core.secret import Secret
-from gateway.pool.records import AppClient, PoolOptions
+from gateway.pool.options import PoolOptions
+from gateway.pool.records import AppClient
 from gateway.pool.refusals import OAuthError
 
 _NO_CLIENT: Final = AppClient(client_id="none", client_secret=Secret("no client has this secret"))

@@ -9,7 +9,8 @@ from typing import Literal
 from gateway.pool.attributes import is_email, masked, normalised
 from gateway.pool.codes import Codes
 from gateway.pool.mail import Mail, Mailer
-from gateway.pool.records import PoolOptions, User
+from gateway.pool.options import PoolOptions
+from gateway.pool.records import User
 from gateway.pool.stored import Purpose
 
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from gateway.pool.records import STANDARD_ATTRIBUTES, PoolOptions
+from gateway.pool.options import PoolOptions
+from gateway.pool.records import STANDARD_ATTRIBUTES
 
 
 def document(options: PoolOptions) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import Final
 
 from gateway.errors import BadToken
 from gateway.pool import claims as compose
-from gateway.pool.records import AppClient, PoolOptions, User
+from gateway.pool.options import PoolOptions
+from gateway.pool.records import AppClient, User
 from gateway.pool.refusals import OAuthError
 from gateway.pool.scopes import machine_scopes
 from gateway.pool.storage import GrantStore, UserStore

@@ -17,7 +17,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from gateway.pool.records import MailOptions
+from gateway.pool.options import MailOptions
 
 _log = logging.getLogger(__name__)
 

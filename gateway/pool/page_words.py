@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.pool.records import PasswordPolicy, PoolOptions
+from gateway.pool.options import PasswordPolicy, PoolOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

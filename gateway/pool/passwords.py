@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from gateway.pool.records import Argon2Profile, PasswordPolicy
+from gateway.pool.options import Argon2Profile, PasswordPolicy
 from gateway.pool.refusals import TOO_MANY_REQUESTS, PoolError, weak_password
 
 _T = TypeVar("_T")

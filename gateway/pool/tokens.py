@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from gateway.core.secret import Secret
 from gateway.errors import BadToken, TokenExpired
 from gateway.pool import claims as compose
-from gateway.pool.records import AppClient, PoolOptions, User
+from gateway.pool.options import PoolOptions
+from gateway.pool.records import AppClient, User
 from gateway.pool.storage import KeyStore
 from gateway.pool.stored import Grant, StoredKey
 

@@ -7,7 +7,8 @@ from argon2 import PasswordHasher
 
 from gateway.core.secret import Secret
 from gateway.pool.backend import Backend
-from gateway.pool.records import SeedUser, UserStatus
+from gateway.pool.options import SeedUser
+from gateway.pool.records import UserStatus
 from gateway.pool.refusals import PoolError
 from tests.support.pool import LEGACY, NOW, PASSWORD, WEB, ada, last_code, opened, options_for
 

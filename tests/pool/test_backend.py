@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.core.secret import Secret
 from gateway.pool.attributes import is_email, lookups, masked, normalised
-from gateway.pool.records import MailOptions
+from gateway.pool.options import MailOptions
 from tests.support.pool import NOW, PASSWORD, WEB, ada, last_code, opened, options_for
 
 SECRET = Secret("a pool secret of some length 0123456789")

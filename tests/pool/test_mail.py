@@ -16,7 +16,7 @@ from gateway.core.secret import Secret
 from gateway.pool import mail as module
 from gateway.pool.attributes import is_email
 from gateway.pool.mail import DevelopmentMailbox, Folder, Mail, Outbox, Smtp, mailer_for, message_of
-from gateway.pool.records import MailOptions
+from gateway.pool.options import MailOptions
 from tests.support.pool import NOW, PASSWORD, WEB, last_code
 
 MAIL = Mail(to="ada@example.com", subject="Your verification code", body="It is 123456. ", code="123456", at=NOW)

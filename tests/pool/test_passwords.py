@@ -8,8 +8,8 @@ from argon2 import extract_parameters
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.pool.options import CHEAPEST_FOR_TESTS, RFC_9106_LOW_MEMORY, Argon2Profile, PasswordPolicy
 from gateway.pool.passwords import Passwords, checklist, judge
-from gateway.pool.records import CHEAPEST_FOR_TESTS, RFC_9106_LOW_MEMORY, Argon2Profile, PasswordPolicy
 from gateway.pool.refusals import PoolError
 
 POLICY = PasswordPolicy()

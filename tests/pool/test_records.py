@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from gateway.core.secret import Secret
-from gateway.pool.records import AppClient, MailOptions, PasswordPolicy, check_redirect_url
+from gateway.pool.options import MailOptions, PasswordPolicy
+from gateway.pool.records import AppClient, check_redirect_url
 from tests.support.pool import CALLBACK, options_for
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from gateway.core.secret import Secret
 from gateway.pool.app import Pool, create_pool
-from gateway.pool.records import CHEAPEST_FOR_TESTS, AppClient, PoolOptions, ResourceServer, SeedUser
+from gateway.pool.options import CHEAPEST_FOR_TESTS, PoolOptions, SeedUser
+from gateway.pool.records import AppClient, ResourceServer
 from tests.pool_pages.browser import BASE, CALLBACK, CLIENT_ID, PASSWORD, SIGNED_OUT, Browser
 
 START = 1_700_000_000

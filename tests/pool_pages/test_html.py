@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from gateway.pool.app import Pool, create_pool
+from gateway.pool.options import MailOptions, PasswordPolicy
 from gateway.pool.page_words import attribute_field, password_rules
-from gateway.pool.records import STANDARD_ATTRIBUTES, MailOptions, PasswordPolicy
+from gateway.pool.records import STANDARD_ATTRIBUTES
 from tests.pool_pages.browser import ASK, Browser, Page
 from tests.pool_pages.conftest import Clock, pool_options
 

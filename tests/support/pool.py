@@ -7,15 +7,8 @@ from pathlib import Path
 
 from gateway.core.secret import Secret
 from gateway.pool.backend import Backend
-from gateway.pool.records import (
-    CHEAPEST_FOR_TESTS,
-    AppClient,
-    Group,
-    PoolOptions,
-    ResourceServer,
-    SeedUser,
-    User,
-)
+from gateway.pool.options import CHEAPEST_FOR_TESTS, PoolOptions, SeedUser
+from gateway.pool.records import AppClient, Group, ResourceServer, User
 from gateway.pool.stored import StoredKey
 from gateway.pool.tokens import new_key
 
