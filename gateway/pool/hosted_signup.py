@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.pool.accounts import CodeDelivery
+from gateway.pool.delivery import CodeDelivery
 from gateway.pool.desk import Desk, Visit
 from gateway.pool.forms import Params, read_query, typed_username
 from gateway.pool.page_data import PageData

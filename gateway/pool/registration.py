@@ -1,0 +1,126 @@
+"""How an account comes to be: sign up, confirm by the code that was e-mailed, ask for another code."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from gateway.pool import refusals, throttle
+from gateway.pool.attributes import (
+    check_attributes,
+    check_username,
+    confirmed_identifiers,
+    first_identifiers,
+    login_attribute,
+    normalised,
+)
+from gateway.pool.delivery import CodeDelivery
+from gateway.pool.passwords import judge
+from gateway.pool.people import Named, People
+from gateway.pool.records import AppClient, User, UserStatus
+from gateway.pool.refusals import PoolError
+from gateway.pool.stored import Taken
+from gateway.pool.throttle import Limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignUpResult:
+    """The new user's `sub`; `delivery` is `None` when no attribute is verified by code."""
+
+    user_sub: str
+    confirmed: bool
+    delivery: CodeDelivery | None
+
+
+class Registration(People):
+    """Sign-up, from the form to the confirmed user."""
+
+    async def sign_up(
+        self, client: AppClient, username: str, password: str, attributes: Mapping[str, str], now: int,
+        *, address: str | None = None,
+    ) -> SignUpResult:  # fmt: skip
+        """Create an unconfirmed user and send the code that confirms it.
+
+        The same address may sign up `sign_ups_per_hour` times (R17). In a pool of aliases nothing tells that an e-mail
+        is taken: its owner finds out at confirmation (§6.1).
+        """
+        options, username = self._options, username.strip()
+        if not options.allow_sign_up:
+            raise PoolError(*refusals.SIGN_UP_CLOSED)
+        await self._hit_address(Limit("sign-up", options.sign_ups_per_hour), address, now)
+        check_username(options, username)
+        login = login_attribute(options, username)
+        if login is not None:
+            attributes = {**attributes, login: username}
+        check_attributes(options, client, attributes)
+        judge(options.policy, password)
+        if attributes.get("email"):
+            await self._limits.hit(throttle.MAIL_TO_ONE, normalised(options, attributes["email"]), now)
+        password_hash = await self._passwords.hash(password)  # before the name is looked at: taken or not, same time
+        sub = str(uuid.uuid4())
+        user = User(
+            sub=sub, username=username if login is None else sub, status=UserStatus.UNCONFIRMED,
+            attributes={**attributes, **_unverified(attributes)}, password_hash=password_hash, password_set_at=now,
+            created_at=now, updated_at=now,
+        )  # fmt: skip
+        await self._add(user)
+        delivery = await self._delivery.send("confirm_sign_up", user, now) if self._delivery.confirms(user) else None
+        return SignUpResult(user_sub=user.sub, confirmed=False, delivery=delivery)
+
+    async def _add(self, user: User) -> None:
+        try:
+            await self._users.add(user, first_identifiers(self._options, user))
+        except Taken as taken:
+            kinds = {"email": refusals.EMAIL_TAKEN, "phone_number": refusals.PHONE_TAKEN}
+            raise PoolError(*kinds.get(taken.identifier.kind, refusals.USERNAME_TAKEN)) from taken
+
+    async def confirm_sign_up(self, client: AppClient, username: str, code: str, now: int) -> User:
+        """Confirm the user by the code that was e-mailed; the e-mail is verified then."""
+        named = await self._find(username)
+        await self._limits.hit(throttle.CONFIRM_SIGN_UP, named.subject, now)
+        if not client.prevent_user_existence_errors:
+            _reveal(named, refusals.CANNOT_CONFIRM)
+        await self._codes.spend("confirm_sign_up", named.subject, code.strip(), now)
+        if named.user is None:  # a code is spent only where one was issued
+            raise PoolError(*refusals.CODE_MISMATCH)
+        return await self._confirm(named.user, now)
+
+    async def _confirm(self, user: User, now: int) -> User:
+        verified = replace(user, attributes={**user.attributes, "email_verified": "true"})
+
+        def change(current: User) -> User:
+            attributes = {**current.attributes, "email_verified": "true"}
+            return replace(current, status=UserStatus.CONFIRMED, attributes=attributes, updated_at=now)
+
+        try:
+            confirmed = await self._users.change(user.sub, change, confirmed_identifiers(self._options, verified))
+        except Taken as taken:
+            raise refusals.alias_taken(taken.identifier.kind) from taken
+        if confirmed is None:
+            raise PoolError(*refusals.CODE_MISMATCH)
+        return confirmed
+
+    async def resend_code(
+        self, client: AppClient, username: str, now: int, *, address: str | None = None
+    ) -> CodeDelivery:
+        """Send a new confirmation code, five times an hour at most."""
+        named = await self._find(username)
+        await self._hit_address(throttle.MAIL_FROM_ADDRESS, address, now)
+        await self._limits.hit(throttle.RESEND, named.subject, now)
+        if not client.prevent_user_existence_errors:
+            _reveal(named, refusals.ALREADY_CONFIRMED)
+        user = named.user
+        if user is not None and user.status is UserStatus.UNCONFIRMED and self._delivery.confirms(user):
+            return await self._delivery.send("confirm_sign_up", user, now)
+        return await self._delivery.pretend("confirm_sign_up", named.typed, named.subject, now)
+
+
+def _reveal(named: Named, confirmed: refusals.Refusal) -> None:
+    """What a client that does not hide its users is told."""
+    if named.user is None:
+        raise PoolError(*refusals.UNKNOWN_USER)
+    if named.user.status is not UserStatus.UNCONFIRMED:
+        raise PoolError(*confirmed)
+
+
+def _unverified(attributes: Mapping[str, str]) -> dict[str, str]:
+    return {f"{name}_verified": "false" for name in ("email", "phone_number") if attributes.get(name)}
