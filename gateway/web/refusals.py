@@ -1,6 +1,7 @@
 """How the gateway says no: in the form that the one who asks can read."""
 
 from typing import Final
+from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -83,11 +84,14 @@ _NAMES: Final = {
 }
 
 
+_PRINTABLE = bytes(range(0x21, 0x7F))
+
+
 def requested(scope: Scope) -> str:
-    """The path and query that were asked for, as they came."""
+    """The path and query that were asked for, as they came; bytes that no address may hold are percent-encoded."""
     raw_path = scope.get("raw_path") or scope["path"].encode()
     query = scope.get("query_string", b"")
-    return bytes(raw_path + b"?" + query if query else raw_path).decode("latin-1")
+    return quote(raw_path + b"?" + query if query else raw_path, safe=_PRINTABLE)
 
 
 def _kind(scope: Scope) -> Navigation:

@@ -328,3 +328,35 @@ async def test_a_websocket_needs_what_its_path_needs():
     assert world.app.seen == []
     await ask(world.gateway, b"/admin/ws", kind="websocket", headers=[*BROWSER, session])
     assert dict(received(world))[b"x-forwarded-user"] == SUB.encode()
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**80), 2**80)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.property
+@given(email=JSON, groups=JSON, times=JSON)
+async def test_no_claim_breaks_a_session(email, groups, times):
+    """A20, C18, D14: claims of any JSON kind, in the place of texts, lists and times: nobody is signed in, or somebody
+    with header lines in printable ASCII; after a refresh too."""
+    world = World()
+    visitor = world.visitor()
+    for auth_time in (world.now, times):
+        world.provider.claims = {"email": email, "cognito:groups": groups, "auth_time": auth_time}
+        back = await visitor.sign_in()
+        assert back.status_code in {302, 502}
+        for later in (0, 3500):
+            world.now += later
+            world.app.seen.clear()
+            answer = await visitor.navigate("/")
+            assert answer.status_code in {200, 302, 503}
+            for _, line in world.app.last.items() if world.app.seen else ():
+                assert all(0x20 <= byte < 0x7F for byte in line)
+        visitor.client.cookies.clear()

@@ -453,3 +453,16 @@ async def test_identity_is_what_the_newest_refresh_says():
     after = await visitor.fetch("/admin/x", headers=NAVIGATION)
 
     assert [before.status_code, after.status_code] == [200, 403]
+
+
+@pytest.mark.parametrize("target", [b"/caf\xc3\xa9?q=\xe2\x82\xac", b"/\xff\xfe", b"/a\x80?\xc3("])
+async def test_raw_bytes_in_a_deep_link_come_back_encoded(target):
+    """B1: bytes beyond ASCII in the address that was asked for are the same bytes, percent-encoded, after sign-in."""
+    world = World()
+    visitor = world.visitor()
+    start = await ask(world.gateway, target)
+    visitor.client.cookies.update(dict(line.split(";")[0].split("=", 1) for line in start.all("set-cookie")))
+
+    back = await visitor.navigate(world.provider.sign_in(start.one("location")))
+
+    assert back.headers["location"] == quote(target, safe="/?=(")
