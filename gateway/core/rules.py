@@ -73,7 +73,9 @@ class Requirement:
 
     def admits(self, groups: frozenset[str]) -> bool:
         """Whether somebody signed in, with these groups, fulfils the requirement."""
-        return self.allow is not Allow.NOBODY and not any(one_of.isdisjoint(groups) for one_of in self.groups)
+        if self.allow is Allow.NOBODY:
+            return False
+        return not self.groups or not any(one_of.isdisjoint(groups) for one_of in self.groups)
 
     @property
     def strictness(self) -> int:

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from gateway.core.asgi import HeaderList
+from gateway.core.gate import SessionFacts, sound_until
 from gateway.core.session import Session
 
 CACHE_BYTES = 64 * 1024 * 1024
@@ -32,6 +33,14 @@ class Live:
     """The time that the browser's idle cookie tells, as far as known. What came in no cookie never gets an idle one."""
     retry_at: int = 0
     """After a refresh that failed for the moment: not to be tried again before."""
+    facts: SessionFacts = field(init=False, repr=False)
+    """What the gate must know of it."""
+    sound_until: int = field(init=False)
+    """Before this second the gate need not look at `facts`."""
+
+    def __post_init__(self) -> None:
+        self.facts = SessionFacts(self.groups, self.session.access_expires_at, self.session.refresh_at)
+        self.sound_until = sound_until(self.facts)
 
     def cost(self) -> int:
         """Bytes of memory, roughly."""

@@ -3,10 +3,14 @@
 Labels come from the configuration and from closed sets, never from a request: no client can make new series.
 """
 
+from bisect import bisect_left
+from collections.abc import Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 from gateway.core.asgi import ASGIApp, Receive, Scope, Send
 
@@ -14,41 +18,66 @@ BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 """Seconds: Prometheus's defaults, carried down to one millisecond, since most of our answers take less than five."""
 
 
+class _Cell:
+    """The requests of one rule, decision and status: their seconds in all, and how many fell into each bucket."""
+
+    __slots__ = ("buckets", "seconds")
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.buckets = [0] * (len(BUCKETS) + 1)
+
+
+class _Requests(Collector):
+    """Counts in plain cells, which one event loop alone writes: Prometheus's own counters take a lock for each of three
+    numbers a request. The families are made when somebody asks."""
+
+    def __init__(self) -> None:
+        self.cells: dict[tuple[str, str, int], _Cell] = {}
+
+    def count(self, rule: str, decision: str, status: int, seconds: float) -> None:
+        key = (rule, decision, status)
+        cell = self.cells.get(key)
+        if cell is None:
+            cell = self.cells.setdefault(key if 100 <= status <= 599 else (rule, decision, 0), _Cell())
+        cell.seconds += seconds
+        cell.buckets[bisect_left(BUCKETS, seconds)] += 1
+
+    def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
+        requests = CounterMetricFamily(
+            "gateway_requests", "Requests by rule, decision and status.", labels=("rule", "decision", "status")
+        )
+        whole: dict[str, _Cell] = {}
+        for (rule, decision, status), cell in tuple(self.cells.items()):
+            requests.add_metric((rule, decision, str(status)), sum(cell.buckets))
+            total = whole.setdefault(decision, _Cell())
+            total.seconds += cell.seconds
+            total.buckets = [one + other for one, other in zip(total.buckets, cell.buckets, strict=True)]
+        yield requests
+        seconds = HistogramMetricFamily("gateway_request_seconds", "Whole exchange.", labels=("decision",))
+        for decision, cell in whole.items():
+            seconds.add_metric((decision,), _cumulative(cell.buckets), cell.seconds)
+        yield seconds
+
+
+def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:
+    """As the text format has them: each bucket holds those below it too."""
+    names = [*map(str, BUCKETS), "+Inf"]
+    return [(name, sum(buckets[: place + 1])) for place, name in enumerate(names)]
+
+
 class Metrics:
     """The gateway's counters, in a registry of their own, so that several gateways fit into one process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._requests = self._counter(
-            "requests", "Requests by rule, decision and status.", "rule", "decision", "status"
+        requests = _Requests()
+        self.registry.register(requests)
+        self.request = requests.count
+        """Count one answered request: its rule, decision, status and seconds. An impossible status counts as 0."""
+        self.provider_ready = Gauge(
+            "provider_ready", "1 when metadata and keys are there.", namespace="gateway", registry=self.registry
         )
-        self._seconds = self._histogram("request_seconds", "Whole exchange.", "decision")
-        self.provider_ready = self._gauge("provider_ready", "1 when metadata and keys are there.")
-        # `labels()` takes a lock and builds strings each time; rules, decisions and statuses are few.
-        self._request_children: dict[tuple[str, str, int], Counter] = {}
-        self._seconds_children: dict[str, Histogram] = {}
-
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(name, text, labels, namespace="gateway", registry=self.registry)
-
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(name, text, namespace="gateway", registry=self.registry)
-
-    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
-        return Histogram(name, text, labels, namespace="gateway", registry=self.registry, buckets=BUCKETS)
-
-    def request(self, rule: str, decision: str, status: int, seconds: float) -> None:
-        """Count one answered request; an impossible status counts as 0."""
-        status = status if 100 <= status <= 599 else 0
-        key = (rule, decision, status)
-        child = self._request_children.get(key)
-        if child is None:
-            child = self._request_children[key] = self._requests.labels(rule, decision, str(status))
-        child.inc()
-        timer = self._seconds_children.get(decision)
-        if timer is None:
-            timer = self._seconds_children[decision] = self._seconds.labels(decision)
-        timer.observe(seconds)
 
     def listener(self) -> ASGIApp:
         """An application that answers `GET /metrics` and nothing else: the listener opens no other door (H5)."""

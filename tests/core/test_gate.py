@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.gate import Decision, SessionFacts, decide
+from gateway.core.gate import Decision, SessionFacts, decide, decide_sound, sound_until
 from gateway.core.rules import NO_RULE, Allow, Requirement
 
 ANYONE = Requirement(rule="a", allow=Allow.ANYONE)
@@ -104,3 +104,21 @@ def test_nobody_passes_a_requirement_that_he_does_not_meet(
         assert decision is not Decision.REFRESH
     if decision is Decision.UNAVAILABLE:
         assert not can_refresh
+
+
+@pytest.mark.property
+@given(
+    requirement=st.sampled_from([ANYONE, SIGNED_IN, ADMINS, NO_RULE]),
+    groups=st.frozensets(st.sampled_from(["admins", "users", "staff"])),
+    access_expires_at=st.integers(0, 40),
+    refresh_at=st.none() | st.integers(0, 60),
+    now=st.integers(-1, 60),
+)
+def test_the_short_way_says_what_the_table_says(requirement, groups, access_expires_at, refresh_at, now):
+    """Before `sound_until` the hot path's `decide_sound` and `decide` never differ; from then on a session is not sound."""
+    session = SessionFacts(groups=groups, access_expires_at=access_expires_at, refresh_at=refresh_at)
+
+    if now < sound_until(session):
+        assert decide_sound(requirement, groups) is decide(requirement, session, now)
+    elif requirement is SIGNED_IN:
+        assert decide(requirement, session, now) in (Decision.REFRESH, Decision.SIGN_IN)
