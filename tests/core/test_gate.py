@@ -115,7 +115,7 @@ def test_nobody_passes_a_requirement_that_he_does_not_meet(
     now=st.integers(-1, 60),
 )
 def test_the_short_way_says_what_the_table_says(requirement, groups, access_expires_at, refresh_at, now):
-    """Before `sound_until` the hot path's `decide_sound` and `decide` never differ; from then on a session is not sound."""
+    """Before `sound_until`, `decide_sound` and `decide` never differ; from then on a session is not sound."""
     session = SessionFacts(groups=groups, access_expires_at=access_expires_at, refresh_at=refresh_at)
 
     if now < sound_until(session):
