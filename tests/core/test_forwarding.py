@@ -252,7 +252,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", [b"set-cookie", b"Set-Cookie"])
 def test_answers_cannot_write_our_cookies(name: bytes) -> None:
-    """C6: Set-Cookie lines that a browser would store under a name of ours are dropped; all other lines pass in order."""
+    """C6: Set-Cookie lines that a browser would store under a name of ours are dropped; all others pass, in order."""
     ours = [
         b"__Host-cg_session=x",
         b" cg_bind_AAAA=x",
