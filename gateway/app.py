@@ -43,7 +43,7 @@ from gateway.web.authflow import AuthFlow, FlowPaths
 from gateway.web.bearer import Bearers
 from gateway.web.binding import FlowCookies
 from gateway.web.guard import Guard
-from gateway.web.middleware import Middleware, Parts
+from gateway.web.middleware import Middleware, Observe, Parts
 from gateway.web.refusals import Refusals
 from gateway.web.signout import SignOut
 from gateway.web.status import Readiness, livez
@@ -53,7 +53,7 @@ Clock = Callable[[], float]
 _DISCOVERY = "/.well-known/openid-configuration"
 
 
-class Gateway:
+class Gateway(Middleware):
     """The gateway round an ASGI application: `app = Gateway(app, "gateway.yaml")`.
 
     `settings` is the path of a YAML file, or settings already loaded. Raises SettingsError.
@@ -74,17 +74,16 @@ class Gateway:
             settings = load(settings, _environment())
         self.settings = settings
         self.metrics = Metrics()
-        self._app = app
         try:
             self._http = http or _back_channel(settings)
             self.provider = Provider(provider_options(settings), self._http, time.monotonic)
             self.metrics.provider_ready.set_function(lambda: float(self.provider.ready))
             self._readiness = Readiness(lambda: self.provider.ready)
-            self._middleware = self._assemble(clock, log or sys.stdout)
+            super().__init__(app, self._assemble(clock, log or sys.stdout))
         except (ValueError, OSError) as error:  # what only the parts themselves can judge, and files that are not there
             raise SettingsError(f"the settings cannot be used: {error}") from error
 
-    def _assemble(self, clock: Clock, log: TextIO) -> Middleware:
+    def _assemble(self, clock: Clock, log: TextIO) -> Parts:
         settings, provider = self.settings, self.provider
         ring = KeyRing(settings.session.secrets)
         templates = HeaderTemplates.compile(settings.headers)
@@ -93,7 +92,7 @@ class Gateway:
             tokens = session.tokens
             return templates.render(session.claims, session.groups, tokens.access_token, tokens.id_token)
 
-        sessions = self._sessions = build_sessions(settings, ring, provider, templates, render)
+        sessions = build_sessions(settings, ring, provider, templates, render)
         paths = flow_paths(settings)
         context = (provider.options.issuer, provider.options.client_id)
         cookies = FlowCookies(ring, context, secure=settings.secure, callback_path=paths.callback)
@@ -106,54 +105,50 @@ class Gateway:
             paths=paths,
         )
         sign_out = SignOut(provider=provider, sessions=sessions, ring=ring, cookies=cookies, paths=paths)
-        return Middleware(
-            self._app,
-            Parts(
-                guard=Guard(
-                    rules=access_rules(settings.access),
-                    sessions=sessions,
-                    bearers=build_bearers(settings, provider, render),
-                    outage_grace=settings.session.outage_grace,
-                ),
-                flow=flow,
+        return Parts(
+            guard=Guard(
+                rules=access_rules(settings.access),
                 sessions=sessions,
-                forwarding=Forwarding(
-                    owned=owned_names([*templates.names, "x-request-id"]),
-                    public_url=settings.public_url,
-                    trusted=TrustedPeers(map(str, settings.trusted_proxies)),
-                ),
-                refusals=Refusals(paths),
-                own={
-                    paths.login: flow.login,
-                    paths.callback: flow.callback,
-                    paths.logout: sign_out,
-                    "/livez": livez,
-                    "/readyz": self._readiness.readyz,
-                },
-                clock=clock,
-                observe=self._observer(clock, log),
-                new_id=_request_ids(),
+                bearers=build_bearers(settings, provider, render),
+                outage_grace=settings.session.outage_grace,
             ),
+            flow=flow,
+            sessions=sessions,
+            forwarding=Forwarding(
+                owned=owned_names([*templates.names, "x-request-id"]),
+                public_url=settings.public_url,
+                trusted=TrustedPeers(map(str, settings.trusted_proxies)),
+            ),
+            refusals=Refusals(paths),
+            own={
+                paths.login: flow.login,
+                paths.callback: flow.callback,
+                paths.logout: sign_out,
+                "/livez": livez,
+                "/readyz": self._readiness.readyz,
+            },
+            clock=clock,
+            observe=self._observer(clock, log),
+            new_id=_request_ids(),
         )
 
-    def _observer(self, clock: Clock, stream: TextIO) -> Callable[[RequestLine], None]:
+    def _observer(self, clock: Clock, stream: TextIO) -> Observe:
         logging = self.settings.logging
         log = RequestLog(stream, clock, pretty=is_pretty(logging.format, stream), enabled=logging.requests)
-        metrics = self.metrics
+        counted = self.metrics.request
 
-        def observe(line: RequestLine) -> None:
-            metrics.request(line.rule, line.decision, line.status, line.seconds)
-            log.write(line)
+        def observe(request_id: bytes, method: str, rule: str, decision: str, status: int, seconds: float) -> None:
+            counted(rule, decision, status, seconds)
+            if log.enabled:
+                log.write(RequestLine(request_id.decode(), method, rule, decision, status, seconds))
 
         return observe
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._lifespan(scope, receive, send)
-        else:
-            await self._middleware(scope, receive, send)
-
-    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The lifespan: ours round the application's."""
+        if scope["type"] != "lifespan":
+            await super()._other(scope, receive, send)
+            return
         warming = asyncio.create_task(self.provider.warm())
         try:
             await _with_lifespan(self._app, scope, receive, send)
@@ -329,7 +324,7 @@ def _environment() -> dict[str, str]:
     return dict(os.environ)
 
 
-def _request_ids() -> Callable[[], str]:
+def _request_ids() -> Callable[[], bytes]:
     """Ids that are unique among all processes: a random prefix for this one, then a count."""
-    prefix, numbers = token_hex(6), count(1)
-    return lambda: f"{prefix}-{next(numbers):x}"
+    prefix, numbers = token_hex(6).encode(), count(1)
+    return lambda: b"%b-%x" % (prefix, next(numbers))

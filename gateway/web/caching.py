@@ -11,22 +11,15 @@ def private_headers(headers: Iterable[tuple[bytes, bytes]]) -> HeaderList:
     RFC 9111 §5.2.2: `public` and `s-maxage` let a shared cache keep an answer to one person's request; so may no
     Cache-Control at all (§3, heuristics). `no-store` and `private` say enough already.
     """
-    kept = []
-    said = False
-    for name, value in headers:
-        lowered = name.lower()
-        if lowered == b"cache-control":
-            said = True
-            kept.append((name, _private(value)))
-        elif not lowered.endswith(_FOR_SHARED_CACHES):
-            kept.append((name, value))
-    if not said:
-        kept.append((b"cache-control", b"private"))
-    return kept
+    kept = list(headers)
+    said = [place for place, (name, _) in enumerate(kept) if len(name) == _LENGTH and name.lower() == _NAME]
+    for place in said:
+        kept[place] = (_NAME, _private(kept[place][1]))
+    return kept if said else [*kept, (_NAME, b"private")]
 
 
-_FOR_SHARED_CACHES = (b"cdn-cache-control", b"surrogate-control")
-"""RFC 9213 and its elder (also as `Cloudflare-CDN-Cache-Control`): caches that know them ignore Cache-Control."""
+_NAME = b"cache-control"
+_LENGTH = len(_NAME)
 
 
 def _private(value: bytes) -> bytes:

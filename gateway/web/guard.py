@@ -1,11 +1,12 @@
 """Judge one request: whose it is, what its path needs, and what follows."""
 
+from collections.abc import Sequence
 from itertools import product
 from operator import itemgetter
 from typing import NamedTuple
 
 from gateway.core.asgi import HeaderList
-from gateway.core.gate import Decision, SessionFacts, decide
+from gateway.core.gate import Decision, SessionFacts, decide, decide_sound
 from gateway.core.rules import AccessRules, Requirement, strictest
 from gateway.errors import BadToken, ProviderUnavailable, StoreUnavailable
 from gateway.sessions.service import Live, Refreshed, Sessions
@@ -19,7 +20,7 @@ class Verdict(NamedTuple):
     decision: Decision
     requirement: Requirement
     live: Live | None
-    set_cookies: list[bytes]
+    set_cookies: Sequence[bytes] = ()
     bad_token: bool = False
 
 
@@ -34,6 +35,18 @@ class Guard:
         self._bearers = bearers
         self._outage_grace = outage_grace
 
+    def glance(self, method: str, raw_path: bytes, headers: HeaderList, now: int) -> Verdict | None:
+        """The verdict where somebody's session is sound, as nearly always; else None, and `judge`
+        must be asked. Raises BadPath."""
+        heard = [line for line in headers if line[0] in _HEARD]
+        if len(heard) != 1 or heard[0][0] != b"cookie":
+            return None
+        live = self._sessions.recognise((heard[0][1],), now)
+        if live is None or now >= live.sound_until:
+            return None
+        requirement = self._rules.judge(method, raw_path)
+        return Verdict(decide_sound(requirement, live.groups), requirement, live)
+
     async def judge(self, method: str, raw_path: bytes, headers: HeaderList, now: int) -> Verdict:
         """The verdict on a request. Raises BadPath."""
         requirement = self._rules.judge(method, raw_path)
@@ -47,18 +60,18 @@ class Guard:
         decision = decide(requirement, _facts(live), now, outage_grace=self._outage_grace)
         if decision is Decision.REFRESH and live is not None:
             return await self._refresh(requirement, live, now)
-        return Verdict(decision, requirement, live, [])
+        return Verdict(decision, requirement, live)
 
     async def _judge_bearer(self, bearers: Bearers, requirement: Requirement, token: str, now: int) -> Verdict:
         try:
             live = await bearers.recognise(token, now)
         except BadToken:
-            return Verdict(decide(requirement, None, now), requirement, None, [], bad_token=True)
+            return Verdict(decide(requirement, None, now), requirement, None, bad_token=True)
         except ProviderUnavailable:
             decision = decide(requirement, None, now)
             unknown = Decision.UNAVAILABLE if decision is Decision.SIGN_IN else decision
-            return Verdict(unknown, requirement, None, [])
-        return Verdict(decide(requirement, _facts(live), now), requirement, live, [])
+            return Verdict(unknown, requirement, None)
+        return Verdict(decide(requirement, _facts(live), now), requirement, live)
 
     async def _refresh(self, requirement: Requirement, live: Live, now: int) -> Verdict:
         """Refresh first, then decide again. A provider or store that is down signs nobody out."""
@@ -66,9 +79,9 @@ class Guard:
             outcome = await self._sessions.refresh(live, now)
         except (ProviderUnavailable, StoreUnavailable):
             decision = decide(requirement, _facts(live), now, can_refresh=False, outage_grace=self._outage_grace)
-            return Verdict(decision, requirement, live, [])
+            return Verdict(decision, requirement, live)
         if not isinstance(outcome, Refreshed):
-            return Verdict(decide(requirement, None, now), requirement, None, [])
+            return Verdict(decide(requirement, None, now), requirement, None)
         facts = _facts(outcome.live)
         decision = decide(requirement, facts, now, can_refresh=False, outage_grace=self._outage_grace)
         return Verdict(decision, requirement, outcome.live, outcome.set_cookies)
@@ -89,6 +102,9 @@ _OVERRIDES = frozenset(
 )
 _NAME = itemgetter(0)
 
+_HEARD = _OVERRIDES | {b"cookie", b"authorization"}
+"""The header lines that a verdict can depend on."""
+
 
 def _overriding(headers: HeaderList) -> list[str]:
     """The methods that override headers name, whichever of them an application would believe."""
@@ -97,6 +113,4 @@ def _overriding(headers: HeaderList) -> list[str]:
 
 
 def _facts(live: Live | None) -> SessionFacts | None:
-    if live is None:
-        return None
-    return SessionFacts(live.groups, live.session.access_expires_at, live.session.refresh_at)
+    return None if live is None else live.facts

@@ -1,10 +1,10 @@
 """The gateway round any ASGI application: act on the guard's verdict, forward or answer."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 from starlette.responses import Response
 
@@ -14,7 +14,6 @@ from gateway.core.gate import Decision
 from gateway.core.rules import Allow
 from gateway.errors import GatewayError
 from gateway.sessions.service import Sessions
-from gateway.telemetry.logs import RequestLine
 from gateway.web.authflow import AuthFlow
 from gateway.web.caching import private_headers
 from gateway.web.guard import Guard, Verdict
@@ -23,10 +22,12 @@ from gateway.web.refusals import Refusals
 Handler = Callable[[Scope, Receive, int], Awaitable[Response]]
 """Answers one of the gateway's own addresses; the last argument is `now`."""
 
+Observe = Callable[[bytes, str, str, str, int, float], None]
+"""Told of each request: its id, method, rule, decision, status (0: the client saw no answer) and seconds."""
+
 _log = logging.getLogger(__name__)
 
 _NOBODY: Final[HeaderList] = []
-_FORWARDED: Final = frozenset({Decision.ALLOW, Decision.ALLOW_IDENTIFIED})
 
 
 class _Exchange:
@@ -39,12 +40,13 @@ class _Exchange:
         self.status = 0
         self.private = False
         self.foreign = False  # the application answers, and so may not touch our cookies
-        self.cookies: list[bytes] = []
+        self.cookies: Sequence[bytes] = ()
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
+        """Not a coroutine of its own: most messages of an answer pass through unchanged."""
         if not self.status:
             self._begin(message)
-        await self._send(message)
+        return self._send(message)
 
     def _begin(self, message: Message) -> None:
         kind = message["type"]
@@ -59,6 +61,7 @@ class _Exchange:
                 message["headers"] = [*headers, *((b"set-cookie", value) for value in self.cookies)]
 
 
+_KINDS: Final = frozenset({"http", "websocket"})
 _STARTS: Final = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
 
 
@@ -74,8 +77,8 @@ class Parts:
     refusals: Refusals
     own: Mapping[str, Handler]
     clock: Callable[[], float]
-    observe: Callable[[RequestLine], None]
-    new_id: Callable[[], str]
+    observe: Observe
+    new_id: Callable[[], bytes]
 
 
 class Middleware:
@@ -94,72 +97,82 @@ class Middleware:
         self._new_id = parts.new_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
+        kind = scope["type"]
+        if kind not in _KINDS:
+            await self._other(scope, receive, send)
             return
         started = perf_counter()
-        request_id = self._new_id()
         exchange = _Exchange(send)
+        request_id = self._new_id()
+        method = scope["method"] if kind == "http" else "WEBSOCKET"
         rule = decision = ""
         try:
-            handler = self._own.get(scope["path"])
-            if handler is not None:
+            if scope["path"] in self._own:
                 decision = "own"
-                is_http = scope["type"] == "http"
-                response = (
-                    await handler(scope, receive, int(self._clock())) if is_http else self._refusals.no_websocket()
-                )
+                response = await self._own_answer(scope, receive)
                 await response(scope, receive, exchange.send)
             else:
-                verdict = await self._judge(scope)
+                now = int(self._clock())
+                verdict = self._glance(scope, now) or await self._judge(scope, now)
                 rule, decision = verdict.requirement.rule, verdict.decision.value
-                await self._act(verdict, scope, receive, exchange, request_id)
+                exchange.cookies = verdict.set_cookies
+                if verdict.decision is Decision.ALLOW_IDENTIFIED or verdict.decision is Decision.ALLOW:
+                    inner = self._forwarded(verdict, scope, exchange, request_id, now)
+                    await self._app(inner, receive, exchange.send)
+                else:
+                    response = await self._answer(verdict, scope, now)
+                    await response(scope, receive, exchange.send)
         except GatewayError as error:
-            _log.warning("%s %s: %s", request_id, type(error).__name__, error)
+            _log.warning("%s %s: %s", request_id.decode(), type(error).__name__, error)
             if exchange.status:
                 raise  # the answer has begun: only a broken connection can say that it is not whole
             exchange.foreign = False
             await self._refusals.error(error, scope)(scope, receive, exchange.send)
         finally:
-            method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
-            self._observe(RequestLine(request_id, method, rule, decision, exchange.status, perf_counter() - started))
+            self._observe(request_id, method, rule, decision, exchange.status, perf_counter() - started)
 
-    async def _judge(self, scope: Scope) -> Verdict:
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lifespan, and whatever else ASGI may bring."""
+        await self._app(scope, receive, send)
+
+    async def _own_answer(self, scope: Scope, receive: Receive) -> Response:
+        if scope["type"] == "websocket":
+            return self._refusals.no_websocket()
+        return await self._own[scope["path"]](scope, receive, int(self._clock()))
+
+    def _glance(self, scope: Scope, now: int) -> Verdict | None:
+        if "raw_path" not in scope or scope["type"] != "http":
+            return None
+        return self._guard.glance(scope["method"], scope["raw_path"], scope["headers"], now)
+
+    async def _judge(self, scope: Scope, now: int) -> Verdict:
         raw_path = scope.get("raw_path") or scope["path"].encode()
         method = scope.get("method", "GET")  # a WebSocket handshake is a GET (RFC 6455 §4.1)
-        return await self._guard.judge(method, raw_path, scope["headers"], int(self._clock()))
+        return await self._guard.judge(method, raw_path, scope["headers"], now)
 
-    async def _act(
-        self, verdict: Verdict, scope: Scope, receive: Receive, exchange: _Exchange, request_id: str
-    ) -> None:
-        if verdict.decision in _FORWARDED:
-            await self._forward(verdict, scope, receive, exchange, request_id)
-            return
-        response = await self._answer(verdict, scope)
-        exchange.cookies = verdict.set_cookies
-        await response(scope, receive, exchange.send)
-
-    async def _forward(
-        self, verdict: Verdict, scope: Scope, receive: Receive, exchange: _Exchange, request_id: str
-    ) -> None:
-        identified = verdict.decision is Decision.ALLOW_IDENTIFIED and verdict.live is not None
-        block = verdict.live.block if identified and verdict.live is not None else _NOBODY
+    def _forwarded(
+        self, verdict: Verdict, scope: Scope, exchange: _Exchange, request_id: bytes, now: int
+    ) -> dict[str, Any]:
+        """The scope for the application; `exchange` is told what its answer must be."""
+        live = verdict.live
+        identified = verdict.decision is Decision.ALLOW_IDENTIFIED and live is not None
         # A new list in a copied scope: servers that merge trailers into the live one never reach the application (A5).
         inner = dict(scope)
-        inner["headers"] = self._forwarding.request_headers(scope["headers"], scope.get("client"), block)
-        inner["headers"].append((b"x-request-id", request_id.encode()))
+        inner["headers"] = headers = self._forwarding.request_headers(
+            scope["headers"], scope.get("client"), live.block if identified and live is not None else _NOBODY
+        )
+        headers.append((b"x-request-id", request_id))
         exchange.foreign = True
-        exchange.cookies = verdict.set_cookies
-        if verdict.requirement.allow is not Allow.ANYONE and verdict.live is not None:
+        if live is not None and verdict.requirement.allow is not Allow.ANYONE:
             exchange.private = True
-            touched = self._sessions.touch(verdict.live, int(self._clock()))
+            touched = self._sessions.touch(live, now)
             if touched is not None:
                 exchange.cookies = [*exchange.cookies, touched]
-        await self._app(inner, receive, exchange.send)
+        return inner
 
-    async def _answer(self, verdict: Verdict, scope: Scope) -> Response:
+    async def _answer(self, verdict: Verdict, scope: Scope, now: int) -> Response:
         if verdict.decision is Decision.SIGN_IN:
-            return await self._refusals.sign_in(scope, self._flow, int(self._clock()), bad_token=verdict.bad_token)
+            return await self._refusals.sign_in(scope, self._flow, now, bad_token=verdict.bad_token)
         if verdict.decision is Decision.UNAVAILABLE:
             return self._refusals.unavailable(scope)
         return self._refusals.forbidden(scope, signed_in=verdict.live is not None)
