@@ -163,6 +163,18 @@ class HandshakeAnswer(asyncio.Protocol):
             self.transport.resume_reading()
         return taken
 
+    def leave(self) -> tuple[asyncio.Transport, bytes]:
+        """Behind a 101: the connection is the caller's from now on, with what has been read and not taken yet."""
+        assert self.transport is not None
+        transport, early = self.transport, self.take()
+        self.transport = None
+        return transport, early
+
+    def abandon(self) -> None:
+        """End the connection, unless it was left to somebody."""
+        if self.transport is not None:
+            self.transport.abort()
+
     async def _more(self) -> None:
         if self._error is not None:
             raise self._error

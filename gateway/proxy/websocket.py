@@ -43,8 +43,9 @@ class WebSocketUpstream:
 async def forward(scope: Scope, receive: Receive, send: Send, upstream: WebSocketUpstream) -> None:
     """Carry one WebSocket (scope type "websocket"; raw_path and query_string travel as they are) to the upstream.
 
-    Ends when the tunnel does, or when a refusal has been passed on. A client that leaves ends the attempt. Without the
-    server's tunnel extension the answer is 501, to a foreign Origin 403.
+    Ends when the tunnel is joined, or when a refusal has been passed on: what a handshake needs is then free again,
+    however long the tunnel lives. A client that leaves ends the attempt. Without the server's tunnel extension the
+    answer is 501, to a foreign Origin 403.
 
     Raises:
         UpstreamUnreachable, UpstreamTimeout, BadUpstreamAnswer: nothing has been sent to the client yet.
@@ -71,8 +72,7 @@ async def _attempt(scope: Scope, receive: Receive, send: Send, upstream: WebSock
         elif status is not None:
             await _unless_gone(receive, _relay(send, answer, upstream.idle_seconds))
     finally:
-        if answer.transport is not None:
-            answer.transport.abort()
+        answer.abandon()
 
 
 async def _ask(answer: HandshakeAnswer, request: bytes, upstream: WebSocketUpstream) -> int:
@@ -87,7 +87,8 @@ async def _switch(scope: Scope, send: Send, answer: HandshakeAnswer, tunnel: Any
         raise BadUpstreamAnswer("the answer to the handshake does not match its key")
     headers = end_to_end(answer.headers)
     await send({"type": "websocket.accept", "headers": headers, "gateway.tunnel": True})
-    await tunnel.join(answer.transport, answer.take())
+    transport, early = answer.leave()
+    tunnel.join(transport, early)
 
 
 async def _relay(send: Send, answer: HandshakeAnswer, idle_seconds: float) -> None:

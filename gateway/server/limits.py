@@ -23,6 +23,10 @@ class Limits:
     """Between two pieces of a request body, while the application wants more (408)."""
     keep_alive_seconds: float = 75
     """Between an answer and the next request; the connection is then closed without a word."""
+    write_seconds: float = 60
+    """How long sent bytes may wait for a client, or a tunnel's upstream, that takes none of them (0 = no limit).
+
+    Linux alone; the kernel looks after it, so a connection may outlive the limit by one of its probes."""
     linger_seconds: float = 2
     """How long a refused client may go on sending before the connection is cut, so that it can read its answer."""
     connections: int = 10_000

@@ -11,7 +11,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
-from gateway.server.closing import finish_writing, reset
+from gateway.server.closing import bound_unsent, finish_writing, reset
 from gateway.server.cycle import BodyCycle, Flow, OldCycle
 from gateway.server.deadlines import sweeper_of
 from gateway.server.head import Refused, split_target
@@ -56,6 +56,7 @@ class GatewayProtocol(HeadReader):
         self.server = get_local_addr(transport)
         self.client = get_remote_addr(transport)
         self.scheme = "https" if is_ssl(transport) else "http"
+        bound_unsent(transport, self.limits.write_seconds)
         self._deadline = self.loop.time() + self.limits.header_seconds
         self._sweeper.add(self)
         if self.limits.connections and len(self.connections) > self.limits.connections:

@@ -17,6 +17,7 @@ from uvicorn.supervisors import Multiprocess
 from gateway.core.asgi import ASGIApp
 from gateway.server.limits import Limits
 from gateway.server.protocol import make_protocol
+from gateway.server.tunnel import Tunnel
 
 GRACE_SECONDS = 10
 """How long requests in flight may take when the server stops; container platforms kill after 10 to 30 s."""
@@ -109,12 +110,17 @@ async def _stop(server: uvicorn.Server, grace: float) -> None:
     state = server.server_state
     for connection in list(state.connections):
         connection.shutdown()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + grace
     if state.tasks:
         _, late = await asyncio.wait(state.tasks, timeout=grace)
         for task in late:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=1)
+    # Tunnels have no task to wait for, and a set tells nobody what leaves it.
+    while any(isinstance(each, Tunnel) for each in state.connections) and loop.time() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
     for connection in list(state.connections):
         if connection.transport is not None:
             connection.transport.abort()

@@ -1,10 +1,16 @@
-"""Join a client's connection and an upstream's, byte for byte, and close between two WebSocket frames."""
+"""Join a client's connection and an upstream's, byte for byte, and close between two WebSocket frames.
+
+A tunnel may stay idle for hours, and there may be thousands: what is left of a handshake are the two transports and the
+few slotted objects of this module. No task waits for them; the transports call.
+"""
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from gateway.core.frames import FrameBoundaries, close_frame
-from gateway.server.closing import finish_writing
+from gateway.server.closing import bound_unsent, finish_writing
+from gateway.server.limits import Limits
 
 CLOSE_SECONDS = 5
 """How long a close waits for the frame in transit to end; then the connection is cut without one."""
@@ -15,7 +21,7 @@ GOING_AWAY = 1001
 
 
 class _Side(asyncio.Protocol):
-    """One end of a tunnel: what it reads goes to the other end, which says when to pause."""
+    """One end of a tunnel; `other` is where its bytes go, and whose reading follows its writing."""
 
     __slots__ = ("is_finished", "other", "transport", "tunnel")
 
@@ -25,16 +31,11 @@ class _Side(asyncio.Protocol):
         self.other: asyncio.Transport = transport
         self.is_finished = False  # nothing more is written to it
 
-    def data_received(self, data: bytes) -> None:
-        self.other.write(data)
-
     def pause_writing(self) -> None:
-        if not self.other.is_closing():
-            self.other.pause_reading()
+        self.other.pause_reading()
 
     def resume_writing(self) -> None:
-        if not self.other.is_closing():
-            self.other.resume_reading()
+        self.other.resume_reading()
 
     def eof_received(self) -> bool:
         return self.tunnel.half_closed(self)
@@ -43,18 +44,31 @@ class _Side(asyncio.Protocol):
         self.tunnel.lost(self, exc)
 
 
+class _ClientSide(_Side):
+    """The client's end: the upstream's `write` itself is called with what comes, without a frame of Python between."""
+
+    __slots__ = ("data_received",)
+
+    data_received: Callable[[bytes], None]  # type: ignore[assignment]
+
+
 class _UpstreamSide(_Side):
     """The upstream's end: its frames are followed, so that a close frame finds a place between two."""
 
-    __slots__ = ()
+    __slots__ = ("follow", "write")
+
+    def __init__(self, transport: asyncio.Transport, tunnel: "Tunnel", client: asyncio.Transport) -> None:
+        super().__init__(transport, tunnel)
+        self.other = client
+        self.write = client.write
+        self.follow = tunnel.frames.feed
 
     def data_received(self, data: bytes) -> None:
-        tunnel = self.tunnel
-        if tunnel.closing is None:
-            tunnel.frames.feed(data)
-            self.other.write(data)
+        if self.tunnel.closing is None:
+            self.follow(data)
+            self.write(data)
         else:
-            tunnel.finish_frame(data)
+            self.tunnel.finish_frame(data)
 
 
 class _Deaf(asyncio.Protocol):
@@ -73,34 +87,38 @@ class Tunnel:
     """`scope["extensions"]["gateway.tunnel"]` of a WebSocket scope: how the proxy hands its connection over.
 
     The application sends `{"type": "websocket.accept", "headers": [...], "gateway.tunnel": True}`, which writes the
-    101, and then awaits `join`. An application that accepts without that key is terminated by the server as usual.
+    101, and then calls `join` and returns. An application that accepts without that key is terminated by the server as
+    usual. Who wants to `close` a tunnel later keeps it in a WeakSet: it lives as long as one of its ends does.
     """
 
     __slots__ = (
         "__weakref__",
         "_client",
         "_early",
-        "_ended",
+        "_limits",
         "_loop",
+        "_peers",
         "_timer",
         "_upstream",
         "closing",
         "frames",
         "is_waiting",
-        "on_end",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, client: asyncio.Transport) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, client: asyncio.Transport, peers: set[Any], limits: Limits
+    ) -> None:
+        """`peers` are the server's connections: the tunnel takes the place there of the protocol before it."""
         self._loop = loop
-        self._client: _Side | None = _Side(client, self)
+        self._peers = peers
+        self._limits = limits
+        self._client: _ClientSide | None = _ClientSide(client, self)
         self._upstream: _Side | None = None
         self._early = b""
-        self._ended: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.closing: bytes | None = None
         self.frames = FrameBoundaries()
         self.is_waiting = False  # for `join`, after the 101
-        self.on_end: Callable[[], None] | None = None
 
     def begin(self, early: bytes) -> None:
         """The server's part: the 101 is written, `early` is what the client sent before it."""
@@ -112,51 +130,59 @@ class Tunnel:
         """The client's, as long as it lives."""
         return None if self._client is None else self._client.transport
 
-    async def join(self, upstream: asyncio.Transport, early: bytes = b"") -> None:
-        """Carry bytes both ways until both ends are closed. `early` is what the upstream sent after its 101.
+    def join(self, upstream: asyncio.Transport, early: bytes = b"") -> None:
+        """Carry bytes both ways from now on. `early` is what the upstream sent after its 101.
 
-        Leaves nothing open, also when cancelled. Close codes, pings, fragments and compression pass as they are.
+        The upstream's transport is the tunnel's now, and is closed with it. Close codes, pings, fragments and
+        compression pass as they are.
         """
         client = self._client
         self.is_waiting = False
         if client is None or client.transport.is_closing():
             upstream.abort()
-            self._end()
             return
-        self._ended = self._loop.create_future()
-        side = self._upstream = _UpstreamSide(upstream, self)
-        client.other, side.other = upstream, client.transport
+        transport = client.transport
+        self._peers.discard(transport.get_protocol())
+        self._peers.add(self)
+        if upstream.is_closing():  # it said something and left, all before we came to this
+            transport.set_protocol(client)
+            transport.write(early)
+            transport.close()
+            self._arm(HALF_OPEN_SECONDS)
+            return
+        side = self._upstream = _UpstreamSide(upstream, self, transport)
+        client.other = upstream
+        client.data_received = upstream.write
+        bound_unsent(upstream, self._limits.write_seconds)
         upstream.set_protocol(side)
-        client.transport.set_protocol(client)
+        transport.set_protocol(client)
         if self._early:
             upstream.write(self._early)
             self._early = b""
+        closing, self.closing = self.closing, None
         if early:
             side.data_received(early)
-        if self.closing is not None:
-            self._finish_between_frames()
-        for end in (client.transport, upstream):
+        if closing is not None:
+            self._close_with(closing)
+        for end in (transport, upstream):
             end.resume_reading()
-        try:
-            await self._ended
-        finally:
-            self._abort()
 
     def close(self, code: int, reason: str = "") -> None:
         """Put a close frame (RFC 6455 §5.5.1) between two frames towards the client, then close both ends.
 
-        Does nothing the second time. Before `join`, the frame follows the 101 at once.
+        Does nothing the second time. Before `join`, the frame follows what came with the upstream's 101.
         """
         if self.closing is None:
-            self.closing = close_frame(code, reason)
-            if self._upstream is not None:
-                self._finish_between_frames()
+            self._close_with(close_frame(code, reason))
 
     def shutdown(self) -> None:
         """The server stops."""
         self.close(GOING_AWAY)
 
-    def _finish_between_frames(self) -> None:
+    def _close_with(self, frame: bytes) -> None:
+        self.closing = frame
+        if self._upstream is None:
+            return
         if self.frames.at_boundary:
             self._farewell()
         elif self._timer is None:
@@ -211,7 +237,7 @@ class Tunnel:
         elif self.closing is None:
             (other.transport.abort if exc else other.transport.close)()
             self._arm(HALF_OPEN_SECONDS)
-        elif side.transport is not other.transport and other is self._upstream:
+        elif other is self._upstream:
             other.transport.abort()
 
     def _arm(self, seconds: float) -> None:
@@ -223,15 +249,9 @@ class Tunnel:
         for side in (self._client, self._upstream):
             if side is not None:
                 side.transport.abort()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     def _end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._ended is not None and not self._ended.done():
-            self._ended.set_result(None)
-        if self.on_end is not None:
-            self.on_end()
+        self._peers.discard(self)

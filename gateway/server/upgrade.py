@@ -34,7 +34,8 @@ class Handshake(asyncio.Protocol):
         handshake = cls(connection, rest)
         connection.connections.discard(connection)
         connection.connections.add(handshake)  # type: ignore[arg-type]
-        connection.parser = None  # type: ignore[assignment]
+        # Both refer back to it; without them it goes at once, not when the garbage collector comes by.
+        connection.parser = connection.cycle = None  # type: ignore[assignment]
         connection.transport.set_protocol(handshake)
         handshake.begin(connection)
 
@@ -47,8 +48,8 @@ class Handshake(asyncio.Protocol):
         self._connected = False
         self._answered = False
         self._complete = False
-        self._tunnel = Tunnel(connection.loop, connection.transport)
         self._peers: set[Any] = connection.connections
+        self._tunnel = Tunnel(connection.loop, connection.transport, self._peers, connection.limits)
         self._terminated: _Terminated | None = None
         self._connection: GatewayProtocol | None = connection
         self._linger_seconds = connection.limits.linger_seconds
@@ -105,9 +106,8 @@ class Handshake(asyncio.Protocol):
         self._writable.set()
 
     def shutdown(self) -> None:
-        """The server stops."""
-        if self._answered:
-            self._tunnel.shutdown()
+        """The server stops; a tunnel that is still to come closes as soon as it is there."""
+        self._tunnel.shutdown()
 
     def hand_over(self) -> bytes:
         """Leave the connection to another protocol; what the client has sent already."""
@@ -166,14 +166,9 @@ class Handshake(asyncio.Protocol):
         self._answered = self._complete = True
         switch = [(b"upgrade", b"websocket"), (b"connection", b"Upgrade"), *headers]
         self.transport.write(_head(101, switch))
-        peers = self._peers
-        tunnel = self._tunnel
-        peers.discard(self)
-        peers.add(tunnel)
-        tunnel.on_end = lambda: peers.discard(tunnel)
         self._tunnel.begin(bytes(self._early))
         self._early.clear()
-        self._connection = None  # nothing of it is needed any more, and a tunnel may live long
+        self._connection = None
 
     def _close(self) -> None:
         """Close behind the answer; nothing that follows is read as a request or carried anywhere (#1347)."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import weakref
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -38,10 +39,17 @@ class Gate:
     def __init__(self, port: int, **options):
         self.port = port
         self.options = options
-        self.tunnels: list[Any] = []
+        self.handshakes: list[weakref.ref[Any]] = []
         self.errors: list[UpstreamError] = []
         self.requests: list[bytes] = []
-        self.ended = asyncio.Event()
+        self.ended = asyncio.Event()  # the application
+        self.gone = asyncio.Event()  # the first tunnel, without the garbage collector's help
+
+    @property
+    def tunnel(self):
+        tunnel = self.handshakes[0]()
+        assert tunnel is not None
+        return tunnel
 
     async def connect(self, factory):
         transport, _ = await asyncio.get_running_loop().create_connection(factory, "127.0.0.1", self.port)
@@ -49,7 +57,10 @@ class Gate:
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "websocket":
-            self.tunnels.append(scope["extensions"]["gateway.tunnel"])
+            tunnel = scope["extensions"]["gateway.tunnel"]
+            self.handshakes.append(weakref.ref(tunnel))
+            weakref.finalize(tunnel, self.gone.set)
+            del tunnel
             try:
                 await forward(scope, receive, send, WebSocketUpstream(connect=self.connect, **self.options))
             except UpstreamError as error:
@@ -155,7 +166,7 @@ async def test_the_clients_close_code_reaches_the_upstream_and_back(echoed, code
     async with websockets.connect(url) as ws:
         await ws.close(code, "why")
     assert (ws.close_code, ws.close_reason) == (code, "why")
-    await asyncio.wait_for(gate.ended.wait(), 5)
+    await asyncio.wait_for(gate.gone.wait(), 5)
 
 
 async def test_the_gateway_closes_with_4401(echoed):
@@ -164,11 +175,11 @@ async def test_the_gateway_closes_with_4401(echoed):
     async with websockets.connect(url) as ws:
         await ws.send("before")
         assert await ws.recv() == "before"
-        gate.tunnels[0].close(4401, "session ended")
+        gate.tunnel.close(4401, "session ended")
         with pytest.raises(websockets.ConnectionClosedError):
             await ws.recv()
     assert (ws.close_code, ws.close_reason) == (4401, "session ended")
-    await asyncio.wait_for(gate.ended.wait(), 5)
+    await asyncio.wait_for(gate.gone.wait(), 5)
 
 
 async def test_stopping_the_server_says_going_away():
@@ -239,12 +250,12 @@ async def test_a_close_frame_waits_for_the_frame_in_transit():
     async with tunnelled() as (gate, (reader, writer), (_, up_writer)):
         up_writer.write(b"\x82\x7e\x01\x00" + b"a" * 100)
         await reader.readexactly(104)
-        gate.tunnels[0].close(4401)
-        gate.tunnels[0].close(4000)
+        gate.tunnel.close(4401)
+        gate.tunnel.close(4000)
         up_writer.write(b"b" * 156 + b"\x81\x05never")
         assert await reader.read() == b"b" * 156 + close_frame(4401)
         writer.close()
-        await asyncio.wait_for(gate.ended.wait(), 5)
+        await asyncio.wait_for(gate.gone.wait(), 5)
 
 
 async def test_the_client_going_ends_the_upstream_and_back():
@@ -257,7 +268,7 @@ async def test_the_client_going_ends_the_upstream_and_back():
         up_writer.close()
         assert await reader.read() == b"\x88\x00"
         writer.close()
-        await asyncio.wait_for(gate.ended.wait(), 5)
+        await asyncio.wait_for(gate.gone.wait(), 5)
 
 
 async def test_a_slow_reader_stops_the_upstream():
@@ -376,7 +387,7 @@ async def test_a_handshake_with_a_body_or_in_a_queue_is_refused():
     async with running(gate, limits=Limits(linger_seconds=0.2)) as server:
         assert status(await talk(server, handshake(b"Content-Length: 5") + b"GET /")) == 400
         assert status(await talk(server, handshake(b"Transfer-Encoding: chunked") + b"0\r\n\r\n")) == 400
-    assert gate.tunnels == []
+    assert gate.handshakes == []
 
 
 # ---- the Origin
