@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from gateway.errors import SettingsError
 from gateway.pool.app import Pool, create_pool
 from gateway.pool.mail import Mail
 from gateway.pool.options import Argon2Profile, MailOptions, PasswordPolicy, PoolOptions, SeedUser
@@ -18,12 +19,22 @@ def build_pool(
     clock: Callable[[], float] = time.time,
     show: Callable[[Mail], None] | None = None,
 ) -> Pool:
-    """The pool as an ASGI application; `show` receives each e-mail of the development mailbox."""
+    """The pool as an ASGI application; `show` receives each e-mail of the development mailbox. Raises SettingsError."""
     return create_pool(pool_options(settings), clock=clock, show=show)
 
 
 def pool_options(settings: PoolSettings) -> PoolOptions:
-    """The options that the settings describe. `base_url` is loopback's name when the file does not say."""
+    """The options that the settings describe. `base_url` is loopback's name when the file does not say.
+
+    Raises SettingsError where the pool is stricter than the form of its file.
+    """
+    try:
+        return _options(settings)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _options(settings: PoolSettings) -> PoolOptions:
     return PoolOptions(
         pool_id=settings.pool_id,
         name=settings.name,

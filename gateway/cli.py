@@ -96,10 +96,10 @@ def pool_check(given: Namespace) -> int:
     """As `check`, for the pool's file."""
 
     def look() -> None:
-        from gateway.app_pool import pool_options
+        from gateway.app_pool import build_pool
         from gateway.settings.load import load_pool
 
-        pool_options(load_pool(given.config, os.environ))
+        build_pool(load_pool(given.config, os.environ))
 
     return _checked(given.config, look)
 
@@ -179,7 +179,9 @@ def demo(given: Namespace) -> int:
         print("The demo's users are forgotten.")
         return OK
     from gateway.demo import trio
+    from gateway.telemetry.logs import configure
 
+    configure(sys.stdout, _CLOCK, level="warning")
     trio.run(os.environ, given.data, sys.stdout)
     return OK
 

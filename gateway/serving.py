@@ -3,13 +3,13 @@
 import asyncio
 import errno
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import uvloop
 
-from gateway.core.asgi import ASGIApp
+from gateway.core.asgi import ASGIApp, Message, Receive, Scope, Send
 from gateway.errors import GatewayError
 from gateway.server import Limits, Running, running
 
@@ -44,7 +44,8 @@ def cannot_listen(host: str, port: int, setting: str, error: OSError) -> CannotL
 def run(listeners: Sequence[Listener], ready: Callable[[Sequence[Running]], None], *, grace: float = 10) -> None:
     """Serve all listeners in this process until SIGINT or SIGTERM; `ready` is told when all of them accept.
 
-    The last one stops first, as it may need the others. Raises CannotListen.
+    The last one stops first, as it may need the others. Raises CannotListen, and any GatewayError for which an
+    application does not start.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve_until_signal(listeners, ready, grace=grace))
@@ -70,8 +71,44 @@ async def serve_until_signal(
 
 
 async def _start(stack: AsyncExitStack, listener: Listener, grace: float) -> Running:
-    serving = running(listener.app, host=listener.host, port=listener.port, limits=listener.limits, grace=grace)
+    app = _Starting(listener.app)
+    serving = running(app, host=listener.host, port=listener.port, limits=listener.limits, grace=grace)
     try:
         return await stack.enter_async_context(serving)
     except OSError as error:
         raise cannot_listen(listener.host, listener.port, listener.setting, error) from error
+    except RuntimeError:
+        if app.mistake is None:
+            raise
+        raise app.mistake from None
+
+
+class _Starting:
+    """An application that remembers the user's mistake for which it did not start: servers only log a traceback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.mistake: GatewayError | None = None
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        # Not a coroutine of its own: every request comes through here.
+        return (self._lifespan if scope["type"] == "lifespan" else self._app)(scope, receive, send)
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        failed: Message | None = None
+
+        async def held_back(message: Message) -> None:
+            nonlocal failed
+            if message["type"] == "lifespan.startup.failed":  # its text is a traceback
+                failed = message
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, held_back)
+        except GatewayError as error:
+            self.mistake, failed = error, failed and {"type": failed["type"]}
+            raise
+        finally:
+            if failed is not None:
+                await send(failed)

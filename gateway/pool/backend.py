@@ -5,18 +5,18 @@ import contextlib
 import hashlib
 import hmac
 import secrets
-import uuid
 from collections.abc import Callable
 from typing import Final, Self
 
+from gateway.errors import SettingsError
 from gateway.pool.accounts import Accounts
-from gateway.pool.attributes import confirmed_identifiers, first_identifiers, login_attribute, lookups
 from gateway.pool.codes import Codes
 from gateway.pool.grants import Grants
-from gateway.pool.mail import DevelopmentMailbox, Mail, Mailer, mailer_for
-from gateway.pool.options import PoolOptions, SeedUser
+from gateway.pool.mail import DevelopmentMailbox, Mail, Mailer, mailer_for, prepare_folder
+from gateway.pool.options import PoolOptions
 from gateway.pool.passwords import Passwords
-from gateway.pool.records import HOUR, User, UserStatus
+from gateway.pool.records import HOUR
+from gateway.pool.seeds import plant
 from gateway.pool.sql import SqlStorage
 from gateway.pool.storage import PoolStorage
 from gateway.pool.stored import StoredKey
@@ -32,7 +32,7 @@ class Backend:
 
     `options`, `clock`, `storage`, `mailer` and `mailbox` are there at once; `accounts`, `grants` and `tokens` need keys
     from the storage and are there after `open()`. `clock` gives seconds since the epoch; `show` receives each e-mail
-    of the development mailbox.
+    of the development mailbox. Raises SettingsError for a database address that cannot be one.
     """
 
     accounts: Accounts
@@ -63,7 +63,8 @@ class Backend:
         """Create tables, keys and seed users where they are missing.
 
         Raises:
-            ValueError: the database belongs to another pool, or its keys to another secret.
+            SettingsError: the database cannot be used, belongs to another pool, or its keys to another secret; the
+                mail folder cannot be written to; a seed user has what another user has.
         """
         try:
             await self._prepare()
@@ -90,22 +91,32 @@ class Backend:
         await self.aclose()
 
     async def _prepare(self) -> None:
+        if self.options.mail.folder is not None and self.options.mail.kind == "folder":
+            prepare_folder(self.options.mail.folder)
         await self.storage.open()
         await self._check_owner()
         await self._assemble()
         for seed in self.options.seed_users:
-            await self._plant(seed)
+            await plant(seed, self.options, self.storage.users, self._passwords, self.now())
         await self.storage.purge(self.now())
 
     async def _check_owner(self) -> None:
         # R6: two pools must never share keys, so they never share a database.
         owner = await self.storage.keys.add(StoredKey(name="pool-id", value=self.options.pool_id.encode()))
         if owner != self.options.pool_id.encode():
-            raise ValueError(f"the database belongs to pool {owner.decode()}, not to {self.options.pool_id}")
+            raise SettingsError(
+                f"pool_id: database {self.storage.name} belongs to pool {owner.decode()}, not to {self.options.pool_id}"
+            )
 
     async def _assemble(self) -> None:
         options, storage = self.options, self.storage
-        self.tokens = Tokens(options, await load_keys(storage.keys, options.secret))
+        try:
+            keys = await load_keys(storage.keys, options.secret)
+        except ValueError as error:
+            raise SettingsError(
+                f"secret: does not open the keys in database {storage.name}: they were sealed with another one or none"
+            ) from error
+        self.tokens = Tokens(options, keys)
         self.grants = Grants(options, storage.grants, storage.users, self.tokens)
         key = await self._root_key()
         self.accounts = Accounts(
@@ -121,23 +132,6 @@ class Backend:
         if self.options.secret:
             return self.options.secret.reveal().encode()
         return await self.storage.keys.add(StoredKey(name="root", value=secrets.token_bytes(32)))
-
-    async def _plant(self, seed: SeedUser) -> None:
-        """Create a seed user, confirmed and verified, unless somebody of that name is there."""
-        options, now = self.options, self.now()
-        if await self.storage.users.find(lookups(options, seed.username)) is not None:
-            return
-        sub, login = str(uuid.uuid4()), login_attribute(options, seed.username)
-        attributes = {**seed.attributes, **({login: seed.username} if login else {})}
-        verified = {f"{name}_verified": "true" for name in ("email", "phone_number") if name in attributes}
-        user = User(
-            sub=sub, username=sub if login else seed.username, attributes={**verified, **attributes},
-            groups=seed.groups,
-            status=UserStatus.FORCE_CHANGE_PASSWORD if seed.temporary_password else UserStatus.CONFIRMED,
-            password_hash=await self._passwords.hash(seed.password.reveal()), password_set_at=now,
-            created_at=now, updated_at=now,
-        )  # fmt: skip
-        await self.storage.users.add(user, first_identifiers(options, user) + confirmed_identifiers(options, user))
 
     async def _purge_regularly(self) -> None:
         while True:

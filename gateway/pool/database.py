@@ -2,31 +2,47 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from gateway.errors import SettingsError
 from gateway.pool.schema import metadata
 
 SQLITE_BUSY_MS: Final = 5000
 """How long a writer waits for another process's transaction, in milliseconds; ours take about one."""
 
+_UNUSABLE: Final = (sa.exc.SQLAlchemyError, OSError, TypeError, ValueError)
+"""What drivers raise at the first connection: no file, no server, no right, an unknown option in the address."""
+
 
 class Database:
-    """An engine and its two kinds of transaction."""
+    """An engine and its two kinds of transaction. Raises SettingsError for an address that cannot be one."""
 
     def __init__(self, url: str) -> None:
-        self.engine: AsyncEngine = create_async_engine(url)
+        self.engine: AsyncEngine = _engine(url)
+        self.name = self.engine.url.database or self.engine.dialect.name
+        """What messages call it: SQLite's file, a server's database; never the whole address with its password."""
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             sa.event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
 
     async def create(self) -> None:
-        """Create the tables that are missing."""
-        async with self.write() as connection:
-            await connection.run_sync(metadata.create_all)
+        """Create the tables that are missing. Raises SettingsError when the database cannot be used."""
+        try:
+            async with self.write() as connection:
+                await connection.run_sync(metadata.create_all)
+        except _UNUSABLE as error:
+            raise SettingsError(f"database: {self.name} cannot be used: {self._reason(error)}") from error
+
+    def _reason(self, error: Exception) -> str:
+        """What the driver says, without the statement that failed."""
+        if self.engine.dialect.name == "sqlite" and not Path(self.name).absolute().parent.exists():
+            return f"{_words(error)} (its folder does not exist)"
+        return _words(error)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -45,6 +61,21 @@ class Database:
     async def aclose(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+def _engine(url: str) -> AsyncEngine:
+    try:
+        return create_async_engine(url)
+    except sa.exc.InvalidRequestError as error:
+        hint = "its driver must be asynchronous, for example sqlite+aiosqlite"
+        raise SettingsError(f"database: cannot be used: {hint}") from error
+    except (sa.exc.ArgumentError, ImportError, TypeError, ValueError) as error:  # an extra piece, a missing driver
+        raise SettingsError(f"database: cannot be used: {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return str(cause).partition("\n")[0] or type(cause).__name__
 
 
 async def put(connection: AsyncConnection, table: sa.Table, row: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ import logging
 import secrets
 import smtplib
 import ssl
+import tempfile
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Final, Protocol
 
+from gateway.errors import SettingsError
 from gateway.pool.options import MailOptions
 
 _log = logging.getLogger(__name__)
@@ -144,6 +146,16 @@ class Folder:
         part.touch(mode=0o600)
         part.write_bytes(message_of(mail, self._sender).as_bytes())
         part.rename(path)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder for .eml files. Raises SettingsError when files cannot be written there."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SettingsError(f"mail.folder: {folder} cannot be used: {error.strerror}") from error
 
 
 class Smtp:

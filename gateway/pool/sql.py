@@ -29,6 +29,7 @@ class SqlStorage:
 
     def __init__(self, url: str) -> None:
         self.database = Database(url)
+        self.name = self.database.name
         self.users: UserStore = SqlUsers(self.database)
         self.counters: CounterStore = SqlCounters(self.database)
         self.codes: OneTimeCodeStore = SqlOneTimeCodes(self.database)
@@ -38,7 +39,7 @@ class SqlStorage:
         self.keys: KeyStore = SqlKeys(self.database)
 
     async def open(self) -> None:
-        """Create the tables that are missing."""
+        """Create the tables that are missing. Raises SettingsError when the database cannot be used."""
         await self.database.create()
 
     async def purge(self, now: int) -> None:

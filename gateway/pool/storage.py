@@ -127,8 +127,9 @@ class KeyStore(Protocol):
 
 
 class PoolStorage(Protocol):
-    """All of them, opened and closed together."""
+    """All of them, opened and closed together. `name` is what messages to the operator call it."""
 
+    name: str
     users: UserStore
     counters: CounterStore
     codes: OneTimeCodeStore

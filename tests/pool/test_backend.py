@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.secret import Secret
+from gateway.errors import SettingsError
 from gateway.pool.attributes import is_email, lookups, masked, normalised
 from gateway.pool.options import MailOptions
 from tests.support.pool import NOW, PASSWORD, WEB, ada, last_code, opened, options_for
@@ -45,7 +46,7 @@ async def test_a_database_belongs_to_one_pool(tmp_path, clock):
     """R6: another pool on the same database is refused: pools never share keys."""
     async with opened(options_for(tmp_path), clock):
         pass
-    with pytest.raises(ValueError, match="belongs to pool eu-west-1_AbC123xyz, not to eu-west-1_Other1"):
+    with pytest.raises(SettingsError, match="belongs to pool eu-west-1_AbC123xyz, not to eu-west-1_Other1"):
         async with opened(options_for(tmp_path, pool_id="eu-west-1_Other1"), clock):
             pass
 
@@ -71,7 +72,7 @@ async def test_the_secret_seals_the_keys(tmp_path, clock):
     assert stored is not None
     assert stored.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
     for wrong in (None, Secret("another secret of some length 0123456789")):
-        with pytest.raises(ValueError, match="secret does not fit"):
+        with pytest.raises(SettingsError, match="secret: does not open the keys"):
             async with opened(options_for(tmp_path, secret=wrong), clock):
                 pass
 

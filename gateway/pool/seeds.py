@@ -1,0 +1,30 @@
+"""Create the users that the settings name, confirmed and verified, unless somebody of that name is there."""
+
+import uuid
+
+from gateway.errors import SettingsError
+from gateway.pool.attributes import confirmed_identifiers, first_identifiers, login_attribute, lookups
+from gateway.pool.options import PoolOptions, SeedUser
+from gateway.pool.passwords import Passwords
+from gateway.pool.records import User, UserStatus
+from gateway.pool.storage import UserStore
+from gateway.pool.stored import Taken
+
+
+async def plant(seed: SeedUser, options: PoolOptions, users: UserStore, passwords: Passwords, now: int) -> None:
+    """Create one. Raises SettingsError when it shares an address or a name with another user."""
+    if await users.find(lookups(options, seed.username)) is not None:
+        return
+    sub, login = str(uuid.uuid4()), login_attribute(options, seed.username)
+    attributes = {**seed.attributes, **({login: seed.username} if login else {})}
+    verified = {f"{name}_verified": "true" for name in ("email", "phone_number") if name in attributes}
+    user = User(
+        sub=sub, username=sub if login else seed.username, attributes={**verified, **attributes}, groups=seed.groups,
+        status=UserStatus.FORCE_CHANGE_PASSWORD if seed.temporary_password else UserStatus.CONFIRMED,
+        password_hash=await passwords.hash(seed.password.reveal()), password_set_at=now, created_at=now, updated_at=now,
+    )  # fmt: skip
+    try:
+        await users.add(user, first_identifiers(options, user) + confirmed_identifiers(options, user))
+    except Taken as taken:
+        kind = taken.identifier.kind.replace("_", " ")
+        raise SettingsError(f"users: {seed.username} has the {kind} of another user") from taken
