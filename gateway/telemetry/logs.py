@@ -58,8 +58,6 @@ class RequestLine(NamedTuple):
     decision: str
     status: int
     seconds: float
-    upstream_seconds: float = -1.0
-    """Until the upstream's first byte; negative when none was asked."""
 
 
 class RequestLog:
@@ -89,11 +87,10 @@ def _method(method: str) -> str:
 
 
 def _json_line(now: float, line: RequestLine) -> str:
-    waited = f',"upstream_ms":{line.upstream_seconds * 1000:.1f}' if line.upstream_seconds >= 0 else ""
     return (
         f'{{"time":"{timestamp(now)}","event":"request","id":{json.dumps(line.request_id[:64])},'
         f'"method":"{_method(line.method)}","rule":{_quoted(line.rule)},"decision":{_quoted(line.decision)},'
-        f'"status":{line.status:d},"ms":{line.seconds * 1000:.1f}{waited}}}\n'
+        f'"status":{line.status:d},"ms":{line.seconds * 1000:.1f}}}\n'
     )
 
 
@@ -101,11 +98,10 @@ _COLOURS = {1: "36", 2: "32", 3: "36", 4: "33", 5: "31"}
 
 
 def _pretty_line(now: float, line: RequestLine) -> str:
-    waited = f" (upstream {line.upstream_seconds * 1000:.1f})" if line.upstream_seconds >= 0 else ""
     colour = _COLOURS.get(line.status // 100, "0")
     return (
         f"{timestamp(now)[11:23]}  \x1b[{colour}m{line.status:d}\x1b[0m  {_method(line.method):<7} "
-        f"{line.seconds * 1000:8.1f} ms{waited}  {printable(line.decision)}  {printable(line.rule)}  "
+        f"{line.seconds * 1000:8.1f} ms  {printable(line.decision)}  {printable(line.rule)}  "
         f"{printable(line.request_id[:64])}\n"
     )
 
@@ -131,7 +127,13 @@ class _Formatter(logging.Formatter):
             "logger": record.name,
             "message": text,
         }
-        return json.dumps({**fields, "trace": trace} if trace else fields)
+        return json.dumps({**fields, "trace": trace} if trace else fields, separators=(",", ":"))
+
+
+_CHATTY = ("uvicorn.error", "httpx", "httpcore", "aiosqlite", "asyncio")
+"""Lines for each start, stop and back-channel call: for debugging."""
+_SAID_BETTER = frozenset({"Application startup failed. Exiting."})
+"""uvicorn's last word on a start that failed: whoever started it says why, or shows the traceback."""
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -145,9 +147,10 @@ def configure(stream: TextIO, clock: Clock, *, level: str = "info", style: Style
     root = logging.getLogger()
     root.handlers = [each for each in root.handlers if not isinstance(each, _Handler)] + [handler]
     root.setLevel(_LEVELS[level])
+    handler.addFilter(lambda record: record.msg not in _SAID_BETTER)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = name != "uvicorn.access"
-    for name in ("httpx", "httpcore", "aiosqlite", "asyncio"):  # a line per back-channel call is for debugging
+    for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)

@@ -14,7 +14,7 @@ _SECRETS = re.compile(
       (?P<jwt> eyJ[\w-]{5,}(?:\.[\w-]*)*)                                   # JOSE header of a JWT or JWE, in base64url
     | (?P<scheme> \b(?:bearer|basic)\s+)[\w.~+/=-]+                         # Authorization
     | (?P<key> (?:token|secret|password|passwd|code|code_verifier|state|nonce|assertion|authorization|csrf)
-        ["']?\s{0,8}[=:]\s{0,8}["']?)[^\s"'&,;}]+                            # form fields, query, JSON, dicts
+        ["']?[^\S\r\n]{0,8}[=:][^\S\r\n]{0,8}["']?)[^\s"'&,;}]+              # form fields, query, JSON, dicts
     | (?P<cookie> \b(?:cookie|set-cookie)["']?\s*[:=]\s*)[^\r\n]+           # a whole cookie header
     | (?P<ours> (?:__Host-|__Secure-)?cg_[\w.-]+=)[^\s;,"']+                 # one of our cookies
     | (?P<address> ://)[^/\s@]{1,255}@                                            # user name and password of a URL

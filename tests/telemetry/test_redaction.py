@@ -24,6 +24,7 @@ JWT = "eyJraWQiOiJhIn0.eyJzdWIiOiIxIn0.c2ln-bmF0_dXJl"
         ("redis://user:pw@cache:6379/0 refused", "redis://***@cache:6379/0 refused"),
         ("no such user ada@example.com", "no such user ***"),
         ("ada.lovelace+x@mail.example.co.uk, 5", "***, 5"),
+        ('    if not state:\n  File "/app/web.py", line 7', '    if not state:\n  File "/app/web.py", line 7'),
         ("nothing to hide: 502 from http://127.0.0.1:3000", "nothing to hide: 502 from http://127.0.0.1:3000"),
     ],
 )
