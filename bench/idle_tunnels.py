@@ -25,7 +25,7 @@ def figures(program: Program, cookie: str) -> tuple[float, float]:
 def _told(name: str, runs: Sequence[tuple[float, float]]) -> None:
     memory, speed = ([run[place] for run in runs] for place in (0, 1))
     print(
-        f"{name}: {statistics.median(memory):.1f} KiB for each of {IDLE} idle ({min(memory):.1f} to {max(memory):.1f}); "
+        f"{name}: {statistics.median(memory):.1f} KiB each of {IDLE} idle ({min(memory):.1f} to {max(memory):.1f}); "
         f"{statistics.median(speed):.0f} echoes a CPU-second ({min(speed):.0f} to {max(speed):.0f})"
     )
 
