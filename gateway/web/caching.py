@@ -6,18 +6,23 @@ from gateway.core.asgi import HeaderList
 
 
 def private_headers(headers: Iterable[tuple[bytes, bytes]]) -> HeaderList:
-    """A response's header lines with `public` and `s-maxage` gone from Cache-Control, and `private` in their place.
+    """A response's header lines with `public` and `s-maxage` gone from Cache-Control, and `private` in their place;
+    without the lines that only shared caches read.
 
     RFC 9111 §5.2.2: `public` and `s-maxage` let a shared cache keep an answer to one person's request; so may no
     Cache-Control at all (§3, heuristics). `no-store` and `private` say enough already.
     """
-    kept = list(headers)
+    # A cheap first look: few names are that long.
+    kept = [line for line in headers if len(line[0]) < _LONG or not line[0].lower().endswith(_FOR_SHARED_CACHES)]
     said = [place for place, (name, _) in enumerate(kept) if len(name) == _LENGTH and name.lower() == _NAME]
     for place in said:
         kept[place] = (_NAME, _private(kept[place][1]))
     return kept if said else [*kept, (_NAME, b"private")]
 
 
+_FOR_SHARED_CACHES = (b"cdn-cache-control", b"surrogate-control")
+"""RFC 9213 and its elder (also as `Cloudflare-CDN-Cache-Control`): caches that know them ignore Cache-Control."""
+_LONG = min(map(len, _FOR_SHARED_CACHES))
 _NAME = b"cache-control"
 _LENGTH = len(_NAME)
 
