@@ -216,7 +216,9 @@ class Timeouts(Section):
     idle: Duration = Field(default=60.0, description="Between two reads or writes of a body.")
     total: Duration | None = Field(default=None, description="The whole exchange; absent, no limit.")
     queue: Duration = Field(default=5.0, description="Waiting for a free connection; then 503.")
-    keep_alive: Duration = Field(default=30.0, description="How long an unused connection is kept.")
+    keep_alive: Duration = Field(
+        default=4.0, description="How long an unused connection is kept: shorter than the upstream keeps its end."
+    )
 
 
 class UpstreamTls(Section):

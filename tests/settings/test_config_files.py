@@ -8,10 +8,11 @@ import pytest
 
 from gateway.app_pool import pool_options
 from gateway.core.secret import Secret
+from gateway.proxy.options import UpstreamTimeouts
 from gateway.settings.jsonschema import gateway_schema, pool_schema
 from gateway.settings.load import loads, loads_pool
 from gateway.settings.pool import PoolSettings
-from gateway.settings.schema import GatewaySettings, OidcProvider
+from gateway.settings.schema import GatewaySettings, OidcProvider, Timeouts
 from gateway.settings.suggest import sections
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -77,6 +78,13 @@ def test_the_reference_writes_out_the_defaults(tmp_path):
     assert settings.provider.model_copy(update={"region": None, "client_secret": None}) == plain.provider.model_copy(
         update={"client_secret": None}
     )
+
+
+def test_the_timeouts_are_those_of_the_proxy():
+    """One truth about defaults: the proxy says why its times are what they are, and the file's are the same."""
+    times = Timeouts()
+    assert {name: getattr(UpstreamTimeouts(), name) for name in Timeouts.model_fields} == times.model_dump()
+    assert times.keep_alive < 5, "Node and uvicorn close an unused connection after 5 s"
 
 
 def test_the_commented_oidc_provider_loads(tmp_path):
