@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from gateway.core.trust import TrustedPeers
 from gateway.pool import csrf, page_data, sso
 from gateway.pool.authorize import (
     AuthorizeRequest,
@@ -36,12 +37,9 @@ class Visit:
     request: Request
     ask: AuthorizeRequest
     query: str
+    address: str | None
+    """The client's IP address, for limits."""
     now: int
-
-    @property
-    def address(self) -> str | None:
-        """The client's IP address, for limits."""
-        return self.request.client.host if self.request.client else None
 
     def here(self, path: str) -> str:
         """The address of another hosted page within the same authorization request."""
@@ -65,6 +63,7 @@ class Desk:
         self.pages = Pages(backend.options.name or "User pool")
         self.sso = sso.SsoSessions(backend.storage.sso)
         self._secure = backend.options.base_url.startswith("https:")
+        self._peers = TrustedPeers(backend.options.trusted_proxies)
         self._seal: PageDataSeal | None = None
 
     async def open(self) -> None:
@@ -90,7 +89,18 @@ class Desk:
             return self.go(f"/error?{ask.query}")
         if isinstance(ask, BackToClient):
             return RedirectResponse(ask.location, 302)
-        return Visit(request=request, ask=ask, query=urlencode(params.pairs), now=self.backend.now())
+        return Visit(
+            request=request,
+            ask=ask,
+            query=urlencode(params.pairs),
+            address=self.address(request),
+            now=self.backend.now(),
+        )
+
+    def address(self, request: Request) -> str | None:
+        """Whom limits per address count: a proxy itself where it does not say for whom it speaks, not nobody."""
+        peer = request.client.host if request.client else None
+        return self._peers.client_address(peer, request.headers.getlist("x-forwarded-for")) or peer
 
     def page(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         """An endpoint that is entered with a valid authorization request."""

@@ -1,4 +1,4 @@
-"""Serve the pages outside an authorization request: `/logout`, `/error`, the development mailbox, the static files."""
+"""Serve the pages outside an authorization request: `/logout`, `/error`, static files, and what development has."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -28,15 +28,17 @@ class PlainPages:
         self._desk = desk
 
     def routes(self) -> list[Route]:
-        """Where the pages are served; the mailbox in development only."""
+        """Where the pages are served; start page and mailbox in development only."""
         routes = [
             Route("/logout", self.logout, methods=["GET"]),
             Route("/error", self.error, methods=["GET"]),
             Route("/favicon.ico", self.icon, methods=["GET"]),
             Route(f"{STATIC}/{{name}}", self._desk.pages.assets.serve, methods=["GET"]),
         ]
-        if self._desk.options.development and self._desk.backend.mailbox is not None:
-            routes.append(Route(MAILBOX_PATH, self.mailbox, methods=["GET"]))
+        if self._desk.options.development:
+            routes.append(Route("/", self.start, methods=["GET"]))
+            if self._desk.backend.mailbox is not None:
+                routes.append(Route(MAILBOX_PATH, self.mailbox, methods=["GET"]))
         return routes
 
     async def logout(self, request: Request) -> Response:
@@ -59,6 +61,18 @@ class PlainPages:
         """Say what is wrong, in our own words only: nothing of the query is repeated (H2, R14)."""
         reason, advice = _reason(read_query(request))
         return self._desk.pages.message("Something is not right", _HEADING, status=400, reason=reason, advice=advice)
+
+    async def start(self, _request: Request) -> Response:
+        """What somebody who has just started the pool wants to know; all of it is public."""
+        options = self._desk.options
+        paths = [f"/{options.pool_id}/.well-known/{name}" for name in ("openid-configuration", "jwks.json")]
+        return self._desk.pages.render(
+            "start.html",
+            issuer=options.issuer,
+            pool_id=options.pool_id,
+            documents=[{"path": path, "address": options.base_url + path} for path in paths],
+            mailbox=MAILBOX_PATH if self._desk.backend.mailbox is not None else "",
+        )
 
     async def icon(self, _request: Request) -> Response:
         """What browsers ask for unasked."""

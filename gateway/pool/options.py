@@ -106,7 +106,7 @@ class PoolOptions:
     `issuer` is the `iss` of every token: by default `{base_url}/{pool_id}`; an Amazon-shaped one may be set, discovery
     stays at `{base_url}/{pool_id}/.well-known/…`. `secret` protects the private keys at rest and the hashes of the
     6-digit codes; without it both rest on the secrecy of the database alone. `exact_discovery` serves Amazon's keys
-    only.
+    only. `trusted_proxies` are networks (CIDR) whose X-Forwarded-For says whom limits per address count.
     """
 
     pool_id: str
@@ -131,6 +131,7 @@ class PoolOptions:
     mail: MailOptions = MailOptions()
     argon2: Argon2Profile = RFC_9106_LOW_MEMORY
     exact_discovery: bool = False
+    trusted_proxies: tuple[str, ...] = ()
     development: bool = False
 
     def __post_init__(self) -> None:

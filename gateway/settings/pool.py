@@ -3,10 +3,21 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from gateway.settings.schema import Section
-from gateway.settings.values import CallbackUrl, Host, Origin, Port, SealingSecret, Seconds, SecretText, Text, WebUrl
+from gateway.settings.values import (
+    CallbackUrl,
+    Host,
+    Network,
+    Origin,
+    Port,
+    SealingSecret,
+    Seconds,
+    SecretText,
+    Text,
+    WebUrl,
+)
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -36,13 +47,25 @@ def _between(low: int, high: int, words: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _not_built(name: str, instead: str) -> BeforeValidator:
+    """For what Cognito has and this pool has not: whoever asks for it must not believe that it works."""
+
+    def check(value: object) -> object:
+        if value == name:
+            raise ValueError(f"{name} is not built yet: {instead}")
+        return value
+
+    return BeforeValidator(check)
+
+
 PoolId = Annotated[str, AfterValidator(_pool_id)]
 ClientId = Annotated[str, AfterValidator(_client_id)]
 ShortLived = Annotated[Seconds, _between(300, DAY, "between 5m and 1d")]
 LongLived = Annotated[Seconds, _between(HOUR, 3650 * DAY, "between 1h and 3650d")]
 Grace = Annotated[Seconds, _between(0, 60, "at most 60s")]
 Alias = Literal["email", "phone_number", "preferred_username"]
-VerifiedBy = Literal["email", "phone_number"]
+VerifiedBy = Annotated[Literal["email"], _not_built("phone_number", "no text message is sent, codes go by e-mail only")]
+Flow = Annotated[Literal["code", "client_credentials"], _not_built("implicit", "use code, with PKCE")]
 
 
 class PoolListen(Section):
@@ -72,9 +95,7 @@ class Client(Section):
     callback_urls: tuple[CallbackUrl, ...] = Field(default=(), max_length=100)
     logout_urls: tuple[CallbackUrl, ...] = Field(default=(), max_length=100)
     default_redirect_uri: CallbackUrl | None = None
-    allowed_flows: frozenset[Literal["code", "implicit", "client_credentials"]] = Field(
-        default=frozenset({"code"}), min_length=1
-    )
+    allowed_flows: frozenset[Flow] = Field(default=frozenset({"code"}), min_length=1)
     allowed_scopes: tuple[Text, ...] = Field(default=("openid", "email", "profile"), max_length=50)
     access_token_validity: ShortLived = HOUR
     id_token_validity: ShortLived = HOUR
@@ -192,7 +213,12 @@ class PoolSettings(Section):
     mail: Mail
     argon2: Argon2 = Argon2()
     exact_discovery: bool = Field(default=False, description="Serve only the metadata that Amazon serves.")
-    development: bool = Field(default=False, description="Allow the mailbox page, where anybody may read codes.")
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(), description="Networks whose X-Forwarded-For is believed, for limits per address. Empty: nobody's."
+    )
+    development: bool = Field(
+        default=False, description="Show a start page, and allow the mailbox page, where anybody may read codes."
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

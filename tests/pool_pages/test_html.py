@@ -17,7 +17,8 @@ STYLE = Path(__file__).parents[2] / "gateway/pool/pages/static/pool.css"
 
 async def all_pages(browser: Browser) -> dict[str, Page]:
     """Each hosted page once."""
-    pages = {path: await browser.get(path, ASK) for path in ("/login", "/signup", "/forgotPassword", "/_dev/mail")}
+    pages = {path: await browser.get(path, ASK) for path in ("/login", "/signup", "/forgotPassword")}
+    pages |= {path: await browser.get(path) for path in ("/", "/_dev/mail")}
     pages["/error"] = await browser.get("/error", {"error": "redirect_mismatch"})
     pages["/nothing"] = await browser.get("/nothing")
     pages["/login, refused"] = await browser.sign_in("ada@example.com", "Wrong-password-1")
@@ -219,6 +220,28 @@ async def test_the_development_mailbox_is_for_development(
     earnest = pool_options(database, development=False, mail=MailOptions(kind="folder", folder=tmp_path))
     async with create_pool(earnest, clock=clock) as second, Browser(second).client as client:
         assert (await client.get("/_dev/mail")).status_code == 404
+
+
+async def test_the_start_page_is_for_development(
+    browser: Browser, tmp_path: Path, database: Path, clock: Clock
+) -> None:
+    """It names the pool and leads to its documents and its mailbox; a pool in earnest has nothing there."""
+    page = await browser.get("/")
+    assert page.status == 200
+    issuer = "http://localhost:8001/eu-west-1_AbC123xyz"
+    assert "Acorn Books This user pool is running" in page.text
+    assert f"Pool eu-west-1_AbC123xyz Issuer {issuer} " in page.text
+    assert (await browser.get(page.links["Development mailbox"])).status == 200
+    for address in (f"{issuer}/.well-known/openid-configuration", f"{issuer}/.well-known/jwks.json"):
+        assert page.links[address] == address.removeprefix("http://localhost:8001")
+        assert (await browser.get(page.links[address])).status == 200
+    mail = MailOptions(kind="folder", folder=tmp_path)
+    for development, status in ((True, 200), (False, 404)):
+        options = pool_options(database, development=development, mail=mail)
+        async with create_pool(options, clock=clock) as second, Browser(second).client as client:
+            answer = await client.get("/")
+            assert answer.status_code == status
+            assert "mailbox" not in answer.text
 
 
 # Contrast -------------------------------------------------------------------------------------------------------------

@@ -47,6 +47,27 @@ mail: {kind: folder, folder: mail}
             "  - access_token_validity: 1m\n    client_id: web",
             "3: clients[0].access_token_validity: must be between 5m and 1d (found: 1m)",
         ),
+        (
+            "  - client_id: web",
+            "  - allowed_flows: [implicit]\n    client_id: web",
+            "3: clients[0].allowed_flows[0]: implicit is not built yet: use code, with PKCE (found: implicit)",
+        ),
+        (
+            "clients:",
+            "auto_verified: [email, phone_number]\nclients:",
+            (
+                "2: auto_verified[1]: phone_number is not built yet: no text message is sent, codes go by e-mail only"
+                " (found: phone_number)"
+            ),
+        ),
+        (
+            "clients:",
+            "trusted_proxies: [0.0.0.0/0]\nclients:",
+            (
+                "2: trusted_proxies[0]: trusts every address there is; list the networks of your own proxies"
+                " (found: 0.0.0.0/0)"
+            ),
+        ),
         ("clients:", "clients:\n  - client_id: web", "1: clients has two entries of the same name"),
         (
             "clients:",
