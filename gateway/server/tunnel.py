@@ -55,20 +55,30 @@ class _ClientSide(_Side):
 class _UpstreamSide(_Side):
     """The upstream's end: its frames are followed, so that a close frame finds a place between two."""
 
-    __slots__ = ("follow", "write")
+    __slots__ = ("is_between", "write")
 
     def __init__(self, transport: asyncio.Transport, tunnel: "Tunnel", client: asyncio.Transport) -> None:
         super().__init__(transport, tunnel)
         self.other = client
         self.write = client.write
-        self.follow = tunnel.frames.feed
+        self.is_between = True  # two frames
 
     def data_received(self, data: bytes) -> None:
-        if self.tunnel.closing is None:
-            self.follow(data)
-            self.write(data)
-        else:
-            self.tunnel.finish_frame(data)
+        tunnel = self.tunnel
+        if tunnel.closing is not None:
+            tunnel.finish_frame(data)
+            return
+        # Most often one short frame comes alone; following it takes three times as long as seeing that.
+        size = len(data)
+        length = data[1] if size > 1 else 127
+        if length == 126 and size > 3:
+            length = (data[2] << 8 | data[3]) + 2
+        elif length > 125:
+            length = -3  # nothing has that size
+        if not self.is_between or size != length + 2:
+            tunnel.frames.feed(data)
+            self.is_between = tunnel.frames.at_boundary
+        self.write(data)
 
 
 class _Deaf(asyncio.Protocol):
