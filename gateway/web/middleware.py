@@ -126,7 +126,6 @@ class Middleware:
             _log.warning("%s %s: %s", request_id.decode(), type(error).__name__, error)
             if exchange.status:
                 raise  # the answer has begun: only a broken connection can say that it is not whole
-            exchange.foreign = False
             await self._refusals.error(error, scope)(scope, receive, exchange.send)
         finally:
             self._observe(request_id, method, rule, decision, exchange.status, perf_counter() - started)
