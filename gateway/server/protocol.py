@@ -7,12 +7,10 @@ from typing import Any
 from urllib.parse import unquote
 
 import httptools
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from gateway.server.closing import bound_unsent, finish_writing, reset
-from gateway.server.cycle import BodyCycle, Flow, OldCycle
+from gateway.server.cycle import BodyCycle, Cycle, Flow, OldCycle
 from gateway.server.deadlines import sweeper_of
 from gateway.server.head import Refused, split_target
 from gateway.server.limits import Limits
@@ -65,12 +63,15 @@ class GatewayProtocol(HeadReader):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the application that waits; requests that wait in the queue never start."""
         self._sweeper.discard(self)
+        self.connections.discard(self)
         self._phase = STOPPED
         self.pipeline.clear()
         if self._running is not None:
-            self._running.disconnected = True
-            self._running.message_event.set()
-        super().connection_lost(exc)
+            self._running.leave()
+        self.flow.resume_writing()
+        if exc is None:
+            self.transport.close()
+        self.parser = None  # type: ignore[assignment]  # it holds this object's methods
 
     def shutdown(self) -> None:
         """Finish the answer in flight, if any, and close."""
@@ -199,24 +200,8 @@ class GatewayProtocol(HeadReader):
         has_body = self._length or self._codings is not None
         if has_body and scope["method"] in {"GET", "HEAD"} and is_not_zero(scope["headers"]):
             keep_alive = False  # its meaning is undefined (RFC 9110 §9.3.1): forwarded, but the last one here
-        kind: Callable[..., RequestResponseCycle] = RequestResponseCycle
-        if scope["http_version"] == "1.0":
-            kind = functools.partial(OldCycle, self)
-        elif has_body:
-            kind = functools.partial(BodyCycle, self)
-        cycle = kind(
-            scope=scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=keep_alive,
-            on_response=self.on_response_complete,
-        )
+        kind = OldCycle if scope["http_version"] == "1.0" else BodyCycle if has_body else Cycle
+        cycle = kind(self, scope, keep_alive, self.expect_100_continue)
         self.cycle = cycle
         self._is_last = not keep_alive
         if self._running is None:
@@ -224,20 +209,16 @@ class GatewayProtocol(HeadReader):
         else:
             self.pipeline.appendleft((cycle, self.app))
             self.flow.pause_reading()
-            self.flow.hold = True  # type: ignore[attr-defined]
+            self.flow.hold = True
 
-    def _start(self, cycle: RequestResponseCycle) -> None:
+    def _start(self, cycle: Cycle) -> None:
         self._running = cycle
-        self._start_asgi_task(cycle, self.app)
+        cycle.start(self.app)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
         self._progress = True
-        cycle = self.cycle
-        cycle.body += body
-        if len(cycle.body) > HIGH_WATER_LIMIT:
-            self.flow.pause_reading()
-        cycle.message_event.set()
+        self.cycle.feed(body)
 
     def on_message_complete(self) -> None:
         """The request is complete."""
@@ -245,7 +226,7 @@ class GatewayProtocol(HeadReader):
         self._head_fed, self._head_slack = 0, self._fed
         if self._upgrade is NOT_OFFERED:
             self.cycle.more_body = False
-            self.cycle.message_event.set()
+            self.cycle.wake()
 
     # Answers
 
@@ -269,11 +250,11 @@ class GatewayProtocol(HeadReader):
 
     def _release(self) -> None:
         if not self.pipeline:
-            self.flow.hold = False  # type: ignore[attr-defined]
+            self.flow.hold = False
             self.flow.resume_reading()
             self._feed_held()
 
-    def end_after(self, cycle: RequestResponseCycle) -> None:
+    def end_after(self, cycle: Cycle) -> None:
         """Close behind an answer, so that the client can read it and sees whether it is whole."""
         if not cycle.response_complete and isinstance(cycle, OldCycle):
             reset(self.transport)  # an orderly close would look like the end of the body
@@ -292,8 +273,7 @@ class GatewayProtocol(HeadReader):
         if broken is not None and self.pipeline and self.pipeline[0][0] is broken:
             self.pipeline.popleft()
         elif broken is not None and broken is self._running:
-            broken.disconnected = True
-            broken.message_event.set()
+            broken.leave()
             self._running = None
             if broken.response_started:
                 self.transport.abort()
@@ -312,7 +292,7 @@ class GatewayProtocol(HeadReader):
         """Close for writing and throw away what comes: closing at once resets, and a reset destroys the answer."""
         self._phase = LINGERING
         self._held.clear()
-        self.flow.hold = False  # type: ignore[attr-defined]
+        self.flow.hold = False
         self.flow.resume_reading()
         finish_writing(self.transport)
         self._deadline = self.loop.time() + self.limits.linger_seconds

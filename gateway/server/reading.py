@@ -1,10 +1,12 @@
 """Read and judge the head of a request as the parser finds it, line by line."""
 
+from collections import deque
 from enum import IntEnum
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.server.cycle import Cycle, Flow
 from gateway.server.head import METHODS, Refused, check_coding, check_host, check_lookalike
 from gateway.server.limits import Limits
 from gateway.server.names import MAX_LEARNED, WATCHED, common_names
@@ -41,11 +43,15 @@ NOT_OFFERED, WEBSOCKET, IGNORED = Upgrade
 class HeadReader(HttpToolsProtocol):
     """The part of a connection that knows the head in hand; what to do with it is the subclass's."""
 
+    cycle: Cycle  # type: ignore[assignment]
+    flow: Flow
+    pipeline: deque[tuple[Cycle, Any]]  # type: ignore[assignment]
+
     def __init__(self, *args: Any, limits: Limits, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.limits = limits
         self._phase = BETWEEN
-        self._running: RequestResponseCycle | None = None
+        self._running: Cycle | None = None
         self._fed = 0  # bytes of the piece in hand
         self._head_fed = 0  # bytes of the pieces that are wholly this head's or later
         self._head_slack = 0  # bytes of the piece in which it began
