@@ -6,6 +6,7 @@ when the file has mistakes.
 
 # ruff: noqa: PLC0415 - each command imports what it needs, so that `secret` and `--version` answer at once
 
+import errno
 import os
 import sys
 import time
@@ -26,6 +27,9 @@ HAS_MISTAKES = 1
 USER_MISTAKE = 2
 INTERRUPTED = 130
 
+_EXTRAS = {"aiosqlite", "argon2", "jinja2", "sqlalchemy"}
+"""What the extra `pool` installs."""
+
 Command = Callable[[Namespace], int]
 _CLOCK = time.time  # noqa: TID251 - for the log of the servers that are started here
 
@@ -37,18 +41,43 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def execute(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code. Wrong arguments raise SystemExit(2), as argparse has it."""
+    _open_streams()
     given = _parser().parse_args(arguments)
     command: Command = given.command
     try:
-        return command(given)
+        code = command(given)
+        sys.stdout.flush()
     except GatewayError as error:
         _complain(str(error))
         return USER_MISTAKE
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # `cognito-gateway schema | head`: not worth a word
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return OK
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _discard_output()
+        _complain(f"the output cannot be written: {error.strerror}")
+        return USER_MISTAKE
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRAS:
+            raise
+        _complain(f"{error.name} is not installed: the user pool needs the extra pool, cognito-gateway[pool]")
+        return USER_MISTAKE
+    return code
+
+
+def _open_streams() -> None:
+    """Python has None for a stream that the shell has closed (`>&-`)."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - as long as the process
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+
+
+def _discard_output() -> None:
+    """What is left in the buffer goes nowhere, so that the interpreter does not complain when it leaves."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> ArgumentParser:

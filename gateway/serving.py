@@ -18,6 +18,7 @@ _REASONS = {
     errno.EACCES: "may be opened by the system's administrator only",
     errno.EADDRNOTAVAIL: "is not an address of this machine",
 }
+_ABOUT_THE_PORT = {errno.EADDRINUSE, errno.EACCES}
 
 
 class CannotListen(GatewayError):
@@ -37,8 +38,11 @@ class Listener:
 
 def cannot_listen(host: str, port: int, setting: str, error: OSError) -> CannotListen:
     """The error of the system, in words."""
-    reason = _REASONS.get(error.errno or 0, f"cannot be listened on ({error.strerror or error})")
-    return CannotListen(f"{host}:{port} {reason}; {setting} changes it")
+    words = (error.strerror or str(error)).partition(" (while ")[0]  # asyncio puts the address there once more
+    reason = _REASONS.get(error.errno or 0, f"cannot be listened on ({words})")
+    if error.errno not in _ABOUT_THE_PORT and setting.endswith(".port"):
+        setting = f"{setting.removesuffix('port')}host"
+    return CannotListen(f"{f'[{host}]' if ':' in host else host}:{port} {reason}; {setting} changes it")
 
 
 def run(listeners: Sequence[Listener], ready: Callable[[Sequence[Running]], None], *, grace: float = 10) -> None:

@@ -3,13 +3,17 @@
 import json
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from gateway.errors import SettingsError
+from gateway.settings.strength import weakness
 
 SECRETS = "secrets.json"
 DATABASE = "pool.db"
+_AFRESH = "`make demo-reset` starts afresh"
 _OURS = (SECRETS, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal")
 
 
@@ -28,21 +32,45 @@ def remember(folder: Path) -> DemoSecrets:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not file.exists():
-            _write(file, DemoSecrets(*(secrets.token_urlsafe(32) for _ in range(3))))
-        return DemoSecrets(**json.loads(file.read_text("utf-8")))
+            if (folder / DATABASE).exists():
+                raise SettingsError(f"{file}: is gone, but {DATABASE} is there; {_AFRESH}")
+            _write(file, DemoSecrets(*(_fresh() for _ in range(3))))
+        return _read(file)
     except OSError as error:
         raise SettingsError(f"{error.filename or folder}: cannot be used: {error.strerror}") from None
-    except (ValueError, TypeError):
-        raise SettingsError(f"{file}: is damaged; `make demo-reset` starts afresh") from None
+    except (ValueError, TypeError, AttributeError):
+        raise SettingsError(f"{file}: is damaged; {_AFRESH}") from None
 
 
 def forget(folder: Path) -> None:
-    """Remove what the demo wrote, and nothing else."""
+    """Remove what the demo wrote, and nothing else. Raises SettingsError when a file cannot be removed."""
     for name in _OURS:
-        (folder / name).unlink(missing_ok=True)
+        try:
+            (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise SettingsError(f"{error.filename}: cannot be removed: {error.strerror}") from None
+
+
+def _read(file: Path) -> DemoSecrets:
+    kept = DemoSecrets(**json.loads(file.read_text("utf-8")))
+    if any(weakness(value) for value in asdict(kept).values()):
+        raise ValueError("nothing that we wrote")
+    return kept
+
+
+def _fresh() -> str:
+    while weakness(made := secrets.token_urlsafe(32)):
+        pass  # once in billions of tries the letters look like a placeholder
+    return made
 
 
 def _write(file: Path, values: DemoSecrets) -> None:
-    """Readable by its owner alone, from the first byte on."""
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-        json.dump(asdict(values), out)
+    """Readable by its owner alone, from the first byte on; whole, or not at all; another demo's stay (first wins)."""
+    handle, part = tempfile.mkstemp(dir=file.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            json.dump(asdict(values), out)
+        with suppress(FileExistsError):
+            os.link(part, file)
+    finally:
+        Path(part).unlink()

@@ -1,6 +1,7 @@
 """The commands whose output differs from time to time, and the process as a whole."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -58,6 +59,70 @@ def test_an_interrupt_is_no_error(monkeypatch):
 
     monkeypatch.setattr(cli, "secret", interrupted)
     assert cli.execute(["secret"]) == 130
+
+
+def process(*arguments: str, shell: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, with its output redirected as a shell would."""
+    line = f"{shlex.join([sys.executable, '-m', 'gateway', *arguments])} {shell}"
+    return subprocess.run(
+        line,
+        shell=True,
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_a_full_disk_is_said_in_a_sentence(buffered):
+    """Whether Python notices at once or when it leaves."""
+    left = process("schema", shell="> /dev/full", PYTHONUNBUFFERED=buffered)
+    assert (left.returncode, left.stderr) == (2, "the output cannot be written: No space left on device\n")
+
+
+def test_a_reader_that_has_enough_is_no_error():
+    """`| head` closes the pipe."""
+    left = process("schema", shell="| head -n 1")
+    assert (left.returncode, left.stdout, left.stderr) == (0, "{\n", "")
+
+
+def test_closed_streams_are_no_error(tmp_path):
+    """`>&- 2>&-`: what nobody wants to read is not written, and mistakes still have their code."""
+    assert process("secret", shell=">&- 2>&-").returncode == 0
+    (tmp_path / "pool.yaml").write_text(POOL.format(port=1, folder="/proc/nothing"))
+    assert process("pool", "serve", "-c", str(tmp_path / "pool.yaml"), shell=">&- 2>&-").returncode == 2
+
+
+def test_a_missing_extra_is_said_in_a_sentence(tmp_path):
+    """The pool's libraries are an extra; whoever has not installed it is told its name."""
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['sqlalchemy'] = None\n")
+    (tmp_path / "pool.yaml").write_text(POOL.format(port=1, folder=tmp_path))
+    left = process("pool", "serve", "-c", str(tmp_path / "pool.yaml"), PYTHONPATH=str(tmp_path))
+    assert left.returncode == 2
+    assert left.stderr == ("sqlalchemy is not installed: the user pool needs the extra pool, cognito-gateway[pool]\n")
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("192.0.2.1", "192.0.2.1:0 is not an address of this machine; listen.host changes it"),
+        (
+            "nobody.invalid",
+            "nobody.invalid:0 cannot be listened on (Name or service not known); listen.host changes it",
+        ),
+        ("2001:db8::1", "[2001:db8::1]:0 "),
+    ],
+)
+def test_an_address_that_is_not_ours(host, said, tmp_path, capsys):
+    """The setting that is named is the one to change."""
+    text = POOL.format(port=0, folder=tmp_path).replace("port: 0", f"port: 0, host: '{host}'")
+    (tmp_path / "pool.yaml").write_text(text)
+    assert cli.execute(["pool", "serve", "-c", str(tmp_path / "pool.yaml")]) == 2
+    assert capsys.readouterr().err.startswith(said)
 
 
 @pytest.mark.network

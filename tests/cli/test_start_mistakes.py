@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway import cli
+from gateway.demo import data
 from gateway.serving import Listener, run
 from tests.support.pool import NOW, opened, options_for
 
@@ -153,6 +154,7 @@ def test_the_demo_with_a_damaged_database(tmp_path, capsys, monkeypatch):
     for name in ("POOL_PORT", "APP_PORT", "GATEWAY_PORT"):
         with socket.create_server(("127.0.0.1", 0)) as listener:
             monkeypatch.setenv(name, str(listener.getsockname()[1]))
+    data.remember(tmp_path)
     (tmp_path / "pool.db").write_bytes(b"not a database at all " * 100)
     assert cli.execute(["demo", "--data", str(tmp_path)]) == 2
     said = capsys.readouterr()

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def test_a_port_in_use_gets_a_clear_message():
 @pytest.mark.skipif(not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists(), reason="no IPv6 on this machine")
 def test_a_program_on_the_other_loopback_counts_too():
     """A browser asks ::1 first for `localhost`: what listens there would answer in the demo's place."""
-    with taken("::1", socket.AF_INET6) as port, pytest.raises(SettingsError, match=f"::1:{port} is in use"):
+    with taken("::1", socket.AF_INET6) as port, pytest.raises(SettingsError, match=rf"\[::1\]:{port} is in use"):
         ports.check_free(Ports(pool=port, app=free(), gateway=free()))
 
 
@@ -96,10 +97,37 @@ def test_a_damaged_data_folder_gets_a_sentence(tmp_path):
     with pytest.raises(SettingsError) as refused:
         data.remember(tmp_path)
     assert str(refused.value) == f"{tmp_path}/{data.SECRETS}: is damaged; `make demo-reset` starts afresh"
+    for content in ("[]", '"a"', '{"cookie":1,"client":2,"pool":3}', '{"cookie":"x","client":"y","pool":"z"}'):
+        (tmp_path / data.SECRETS).write_text(content)
+        with pytest.raises(SettingsError, match="is damaged"):
+            data.remember(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError) as refused:
         data.remember(tmp_path / "file")
     assert str(refused.value) == f"{tmp_path}/file: cannot be used: File exists"
+
+
+def test_a_database_whose_secrets_are_gone_gets_a_sentence(tmp_path):
+    """New secrets would not open its keys."""
+    (tmp_path / data.DATABASE).write_text("")
+    with pytest.raises(SettingsError, match="is gone, but pool"):
+        data.remember(tmp_path)
+
+
+def test_two_demos_at_once_agree_on_their_secrets(tmp_path):
+    """Whoever is first wins: no half-written file is ever seen, none is left over."""
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: data.remember(tmp_path), range(8)))
+    assert len(set(made)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [data.SECRETS]
+
+
+def test_what_cannot_be_forgotten_is_said(tmp_path):
+    """A folder in a file's place, for example."""
+    (tmp_path / data.SECRETS).mkdir()
+    with pytest.raises(SettingsError) as refused:
+        data.forget(tmp_path)
+    assert str(refused.value) == f"{tmp_path}/{data.SECRETS}: cannot be removed: Is a directory"
 
 
 def test_forgetting_removes_what_the_demo_wrote_and_nothing_else(tmp_path):
