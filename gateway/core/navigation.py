@@ -42,15 +42,6 @@ def navigation(method: str, headers: HeaderList) -> Navigation:
     return _BY_METHOD.get(method, Navigation.API)
 
 
-def is_preflight(method: str, headers: HeaderList) -> bool:
-    """Whether this is a CORS preflight (Fetch standard): not every OPTIONS is one (Q4)."""
-    return (
-        method == "OPTIONS"
-        and bool(_value(headers, b"origin"))
-        and bool(_value(headers, b"access-control-request-method"))
-    )
-
-
 def prefers_html(accept: str) -> bool:
     """Whether an Accept header asks for HTML by name, and for JSON less or later.
 

@@ -191,6 +191,8 @@ class AuthFlow:
         started = await self._sessions.start(
             tokens.claims, tokens.token_set, tokens.access_expires_at, now, names(cookies)
         )
+        # The session that this one replaces, if any, may be somebody else's: it ends as at sign-out (C6, C16).
+        await self._sessions.end(cookies, now)
         self._cookies.spend(flow.binding, now)
         lines = [*started.set_cookies, *self._cookies.unbind(cookies), self._cookies.count_sign_in(cookies, now)]
         return lines if flow.return_to else [*lines, self._cookies.drop_return(flow)]

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.core.asgi import HeaderList
-from gateway.core.navigation import Navigation, is_preflight, navigation, prefers_html
+from gateway.core.navigation import Navigation, navigation, prefers_html
 
 CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8"
 
@@ -81,18 +81,3 @@ def test_repeated_metadata_is_no_navigation() -> None:
 def test_html_must_be_asked_for_by_name(accept: str, expected: bool) -> None:  # noqa: FBT001
     """RFC 9110 §12.5.1 weights, read leniently: a wish that cannot be read is no wish."""
     assert prefers_html(accept) is expected
-
-
-@pytest.mark.parametrize(
-    ("method", "headers", "expected"),
-    [
-        ("OPTIONS", lines(origin="https://a", access_control_request_method="PUT"), True),
-        ("OPTIONS", lines(origin="https://a"), False),
-        ("OPTIONS", lines(access_control_request_method="PUT"), False),
-        ("OPTIONS", [], False),
-        ("GET", lines(origin="https://a", access_control_request_method="PUT"), False),
-    ],
-)
-def test_only_a_real_preflight_counts_as_one(method: str, headers: HeaderList, expected: bool) -> None:  # noqa: FBT001
-    """Q4: OPTIONS alone opens nothing."""
-    assert is_preflight(method, headers) is expected

@@ -211,19 +211,19 @@ async def test_state_nonce_and_code_are_spent_at_success():
     assert not any("cg_session" in line for line in replay.headers.get_list("set-cookie"))
 
 
-async def test_a_session_id_from_before_sign_in_does_not_survive_it():
-    """Q5, C6: signing in over an existing session gives a new one; the old cookie's bytes are not the new one's."""
+async def test_a_session_from_before_does_not_survive_a_new_sign_in():
+    """Q5, C6, C16: signing in over a session gives a new one, and the old cookie opens nothing from then on."""
     world = World()
     visitor = world.visitor()
-    start = await visitor.navigate("/")
-    await visitor.sign_in("/elsewhere")
+    await visitor.sign_in()
     old = visitor.cookies["__Host-cg_session"]
-    binding_free = world.visitor()
-    del start
+    another_flow = await visitor.navigate("/oauth2/login?return_to=/", cookie="")  # as if begun before signing in
+    await visitor.navigate(world.provider.sign_in(another_flow.headers["location"]))
 
-    await binding_free.sign_in()
+    with_old = await world.visitor().navigate("/", cookie=f"__Host-cg_session={old}")
 
-    assert binding_free.cookies["__Host-cg_session"] != old
+    assert visitor.cookies["__Host-cg_session"] != old
+    assert with_old.status_code == 302
 
 
 async def test_the_provider_refusing_the_code_starts_again():
