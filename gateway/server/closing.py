@@ -8,6 +8,13 @@ from contextlib import suppress
 _INTERNET = frozenset({socket.AF_INET, socket.AF_INET6})
 
 
+def close(transport: asyncio.Transport) -> None:
+    """Close behind what was written; once: at a second `close` asyncio's TLS transport (3.11) forgets its connection,
+    which nothing can end then."""
+    if not transport.is_closing():
+        transport.close()
+
+
 def finish_writing(transport: asyncio.Transport) -> bool:
     """End our direction only; closing both at once resets, and a reset destroys what the other end has not read yet.
 
@@ -15,7 +22,7 @@ def finish_writing(transport: asyncio.Transport) -> bool:
     end may be gone.
     """
     if not transport.can_write_eof():
-        transport.close()
+        close(transport)
         return False
     try:
         transport.write_eof()

@@ -8,6 +8,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 
 from gateway.core.asgi import ASGIApp, Message, Scope
 from gateway.server.answering import STATUS_LINES, lines_of
+from gateway.server.closing import close
 
 _log = logging.getLogger("uvicorn.error")
 
@@ -246,7 +247,7 @@ class Cycle:
 
     def _end(self) -> None:
         """Close the connection behind what was written."""
-        self._transport.close()
+        close(self._transport)
 
 
 class BodyCycle(Cycle):

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
-from gateway.server.closing import bound_unsent, finish_writing, reset
+from gateway.server.closing import bound_unsent, close, finish_writing, reset
 from gateway.server.cycle import BodyCycle, Cycle, Flow, OldCycle
 from gateway.server.deadlines import sweeper_of
 from gateway.server.head import Refused, split_target
@@ -70,13 +70,13 @@ class GatewayProtocol(HeadReader):
             self._running.leave()
         self.flow.resume_writing()
         if exc is None:
-            self.transport.close()
+            close(self.transport)
         self.parser = None  # type: ignore[assignment]  # it holds this object's methods
 
     def shutdown(self) -> None:
         """Finish the answer in flight, if any, and close."""
         if self._running is None:
-            self.transport.close()
+            close(self.transport)
         else:
             self._running.keep_alive = False
 
@@ -92,7 +92,7 @@ class GatewayProtocol(HeadReader):
             if not self.transport.get_write_buffer_size():
                 self.transport.abort()
         elif self._running is None:
-            self.transport.close()
+            close(self.transport)
 
     def _is_waiting_for_us(self) -> bool:
         return self.flow.read_paused or self.cycle is not self._running or self.cycle.waiting_for_100_continue
@@ -261,7 +261,7 @@ class GatewayProtocol(HeadReader):
         elif cycle.response_complete and self._phase is BODY and cycle is self.cycle:
             self._linger()
         else:
-            self.transport.close()
+            close(self.transport)
 
     def _fail(self, refused: Refused) -> None:
         """Refuse what was being parsed. Earlier answers go first; nothing that follows is parsed."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.core.frames import FrameBoundaries, close_frame
-from gateway.server.closing import bound_unsent, finish_writing
+from gateway.server.closing import bound_unsent, close, finish_writing
 from gateway.server.limits import Limits
 
 CLOSE_SECONDS = 5
@@ -224,7 +224,7 @@ class Tunnel:
         if other is None or other.transport.is_closing():
             return False
         if side.is_finished:  # so both directions have ended
-            other.transport.close()
+            close(other.transport)
             return False
         self._say_no_more(other)
         self._arm(HALF_OPEN_SECONDS)
@@ -245,7 +245,10 @@ class Tunnel:
         if other is None:
             self._end()
         elif self.closing is None:
-            (other.transport.abort if exc else other.transport.close)()
+            if exc:
+                other.transport.abort()
+            else:
+                close(other.transport)
             self._arm(HALF_OPEN_SECONDS)
         elif other is self._upstream:
             other.transport.abort()

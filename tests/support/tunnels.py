@@ -1,6 +1,7 @@
 """A proxy's WebSocket part between a raw client and a raw upstream."""
 
 import asyncio
+import ssl
 import weakref
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -29,8 +30,9 @@ def handshake(*lines: bytes, connection: bytes = b"Upgrade", path: bytes = b"/ws
 class Gate:
     """The proxy's part as an application: forwards to one port, and remembers what was raised."""
 
-    def __init__(self, port: int, **options):
+    def __init__(self, port: int, *, tls: ssl.SSLContext | None = None, **options):
         self.port = port
+        self.tls = tls
         self.options = options
         self.handshakes: list[weakref.ref[Any]] = []
         self.errors: list[UpstreamError] = []
@@ -47,7 +49,9 @@ class Gate:
         return tunnel
 
     async def connect(self, factory):
-        transport, _ = await asyncio.get_running_loop().create_connection(factory, "127.0.0.1", self.port)
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            factory, "127.0.0.1", self.port, ssl=self.tls, server_hostname="localhost" if self.tls else None
+        )
         return transport
 
     async def __call__(self, scope, receive, send):
