@@ -12,6 +12,7 @@ import uvloop
 from gateway.core.asgi import ASGIApp, Message, Receive, Scope, Send
 from gateway.errors import GatewayError
 from gateway.server import Limits, Running, running
+from gateway.server.tuning import tune
 
 _REASONS = {
     errno.EADDRINUSE: "is in use by another program",
@@ -51,8 +52,13 @@ def run(listeners: Sequence[Listener], ready: Callable[[Sequence[Running]], None
     The last one stops first, as it may need the others. Raises CannotListen, and any GatewayError for which an
     application does not start.
     """
+
+    def started(servers: Sequence[Running]) -> None:
+        tune()
+        ready(servers)
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve_until_signal(listeners, ready, grace=grace))
+        runner.run(serve_until_signal(listeners, started, grace=grace))
 
 
 async def serve_until_signal(

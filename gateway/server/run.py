@@ -17,6 +17,7 @@ from uvicorn.supervisors import Multiprocess
 from gateway.core.asgi import ASGIApp
 from gateway.server.limits import Limits
 from gateway.server.protocol import make_protocol
+from gateway.server.tuning import tune
 from gateway.server.tunnel import Tunnel
 
 GRACE_SECONDS = 10
@@ -38,8 +39,17 @@ class Running:
         return f"{self.scheme}://{host}:{self.port}"
 
 
-def _config(app: ASGIApp | str, limits: Limits, **more: Any) -> uvicorn.Config:
-    return uvicorn.Config(
+class _Tuned(uvicorn.Config):
+    """Loaded in each worker; what has been loaded then stays for good."""
+
+    def load(self) -> None:
+        """Load the application."""
+        super().load()
+        tune()
+
+
+def _config(kind: type[uvicorn.Config], app: ASGIApp | str, limits: Limits, **more: Any) -> uvicorn.Config:
+    return kind(
         cast("Any", app),
         http=cast("Any", make_protocol(limits)),
         ws="websockets-sansio",
@@ -73,7 +83,7 @@ async def running(
 
     """
     tls = {"ssl_certfile": certificate[0], "ssl_keyfile": certificate[1]} if certificate else {}
-    config = _config(app, limits or Limits(), lifespan="auto", **tls)
+    config = _config(uvicorn.Config, app, limits or Limits(), lifespan="auto", **tls)
     config.load()
     listener = _bind(host, port)
     server = uvicorn.Server(config)
@@ -145,6 +155,7 @@ def serve(  # noqa: PLR0913 - each is an option of its own, all with a default
     function of a module, not an object.
     """
     config = _config(
+        _Tuned,
         cast("ASGIApp", app),
         limits or Limits(),
         host=host,
