@@ -1,7 +1,9 @@
 """Open a pool's database, and run short transactions on it."""
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +17,7 @@ from gateway.pool.schema import metadata
 SQLITE_BUSY_MS: Final = 5000
 """How long a writer waits for another process's transaction, in milliseconds; ours take about one."""
 
-_UNUSABLE: Final = (sa.exc.SQLAlchemyError, OSError, TypeError, ValueError)
+_UNUSABLE: Final = (sa.exc.SQLAlchemyError, sqlite3.Error, OSError, TypeError, ValueError)
 """What drivers raise at the first connection: no file, no server, no right, an unknown option in the address."""
 
 
@@ -24,7 +26,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine: AsyncEngine = _engine(url)
-        self.name = self.engine.url.database or self.engine.dialect.name
+        dialect = self.engine.dialect.name
+        self.name = self.engine.url.database or {"sqlite": ":memory:"}.get(dialect, dialect)
         """What messages call it: SQLite's file, a server's database; never the whole address with its password."""
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
@@ -33,6 +36,8 @@ class Database:
     async def create(self) -> None:
         """Create the tables that are missing. Raises SettingsError when the database cannot be used."""
         try:
+            if self.engine.dialect.name == "sqlite":
+                await asyncio.to_thread(_probe_sqlite, self.name)
             async with self.write() as connection:
                 await connection.run_sync(metadata.create_all)
         except _UNUSABLE as error:
@@ -86,7 +91,22 @@ async def put(connection: AsyncConnection, table: sa.Table, row: Mapping[str, An
         await connection.execute(sa.insert(table).values(**row))
 
 
+def _probe_sqlite(path: str) -> None:
+    # aiosqlite leaves a thread behind that still speaks to the event loop when a file cannot be opened (core._connect).
+    if path != ":memory:" and not path.startswith("file:"):
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA schema_version")
+
+
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
+    try:
+        _set_pragmas(connection)
+    except Exception:
+        connection.close()  # SQLAlchemy does not
+        raise
+
+
+def _set_pragmas(connection: DBAPIConnection) -> None:
     # The driver must not begin transactions by itself: its BEGIN is deferred, so that two writers which both read first
     # fail with SQLITE_BUSY instead of waiting (sqlite.org/lang_transaction.html, "Read transactions versus write").
     connection.isolation_level = None
