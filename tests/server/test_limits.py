@@ -1,6 +1,7 @@
 """What one client may ask of the server, through real sockets."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -173,3 +174,55 @@ async def test_a_refused_upload_can_read_its_answer():
         said = await reader.read()
         assert (status(said), head(said)[b"connection"], said[-5:]) == (413, b"close", b"large")
         writer.close()
+
+
+@pytest.mark.parametrize("pieces", [1, 64])
+async def test_a_client_that_never_reads_its_answer_is_cut_in_time(pieces):
+    """Unsent bytes wait `write_seconds` at most: the application hears of it, and the client sees no whole answer."""
+    size = 2**26
+    gone = asyncio.Event()
+
+    async def app(scope, receive, send):
+        if scope["type"] != "http":
+            return
+        await receive()
+        headers = [(b"content-length", b"%d" % size)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for _ in range(pieces):
+            await send({"type": "http.response.body", "body": b"x" * (size // pieces), "more_body": True})
+        assert (await receive())["type"] == "http.disconnect"
+        gone.set()
+
+    async with running(app, limits=Limits(write_seconds=0.2)) as server:
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        transport: Any = writer.transport
+        transport.pause_reading()
+        writer.write(request())
+        await asyncio.wait_for(gone.wait(), 10)
+        transport.resume_reading()
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(size)
+        writer.transport.abort()
+
+
+async def test_a_client_that_reads_slowly_is_served():
+    """What is bounded is standstill, not the whole answer."""
+    size = 2**24
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http":
+            headers = [(b"content-length", b"%d" % size)]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b"x" * size})
+
+    async with running(app, limits=Limits(write_seconds=1)) as server:
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        writer.write(request())
+        await reader.readuntil(b"\r\n\r\n")
+        loop, pause = asyncio.get_running_loop(), 0.15
+        for _ in range(8):  # longer than the limit, taken together
+            await reader.readexactly(size // 8)
+            awake = loop.create_future()
+            loop.call_later(pause, awake.set_result, None)
+            await awake
+        writer.transport.abort()
