@@ -41,7 +41,7 @@ def pool_settings(chosen: Ports, secrets: DemoSecrets, folder: Path) -> PoolSett
             "development": True,
             "listen": {"host": ports.HOST, "port": chosen.pool},
             "base_url": f"http://localhost:{chosen.pool}",
-            "database": f"sqlite+aiosqlite:///{(folder / data.DATABASE).absolute()}",
+            "database": f"sqlite+aiosqlite:///{_in_url(folder / data.DATABASE)}",
             "secret": secrets.pool,
             "required_attributes": ["email", "name"],
             "mail": {"kind": "mailbox"},
@@ -66,6 +66,11 @@ def pool_settings(chosen: Ports, secrets: DemoSecrets, folder: Path) -> PoolSett
             ],
         }
     )
+
+
+def _in_url(file: Path) -> str:
+    """The path as SQLAlchemy reads it: it takes what follows a question mark for options."""
+    return str(file.absolute()).replace("%", "%25").replace("?", "%3F")
 
 
 def gateway_settings(chosen: Ports, secrets: DemoSecrets) -> GatewaySettings:

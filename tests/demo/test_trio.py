@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.app_pool import build_pool
 from gateway.demo import data, ports, trio
 from gateway.demo.ports import Ports
 from gateway.errors import SettingsError
@@ -152,6 +153,15 @@ def test_the_settings_of_the_demo_load(tmp_path):
     assert client.logout_urls == (gateway.public_url + gateway.sign_in.signed_out_path,)
     assert (pool.listen.host, gateway.listen.host) == ("127.0.0.1", "127.0.0.1")
     assert [rule.allow for rule in gateway.access] == ["signed-in"]
+
+
+@pytest.mark.parametrize("name", ["a b", "what?x=y#z", "100%20", "ä"])
+async def test_the_data_folder_may_have_any_name(name, tmp_path):
+    """The database is inside it, and nowhere else."""
+    folder = tmp_path / name
+    async with build_pool(trio.pool_settings(USUAL, data.remember(folder), folder)):
+        assert {path.name for path in folder.iterdir()} >= {data.DATABASE, data.SECRETS}
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_the_banner_says_what_a_newcomer_needs():

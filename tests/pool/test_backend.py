@@ -11,6 +11,9 @@ from gateway.core.secret import Secret
 from gateway.errors import SettingsError
 from gateway.pool.attributes import is_email, lookups, masked, normalised
 from gateway.pool.options import MailOptions
+from gateway.pool.seeds import plant
+from gateway.pool.sql import SqlStorage
+from gateway.pool.sql_users import SqlUsers
 from tests.support.pool import NOW, PASSWORD, WEB, ada, last_code, opened, options_for
 
 SECRET = Secret("a pool secret of some length 0123456789")
@@ -40,6 +43,29 @@ async def test_seed_user(backend):
     }  # fmt: skip
     assert set(user.groups) == {"admins", "readers"}
     assert await backend.accounts.user(user.sub) == user
+
+
+async def test_a_seed_that_another_process_plants_first(tmp_path, clock):
+    """Two processes of one pool may start at once: the user is there, whoever made it."""
+    options = options_for(tmp_path)
+    async with opened(options, clock) as backend:
+        (seed,) = options.seed_users
+        assert isinstance(backend.storage, SqlStorage)
+        users = Blinded(backend.storage.database)
+        await plant(seed, options, users, backend._passwords, NOW)
+
+        assert users.looks == 2
+        assert (await ada(backend)).groups
+
+
+class Blinded(SqlUsers):
+    """Finds nobody at the first look."""
+
+    looks = 0
+
+    async def find(self, identifiers):
+        self.looks += 1
+        return None if self.looks == 1 else await super().find(identifiers)
 
 
 async def test_a_database_belongs_to_one_pool(tmp_path, clock):
