@@ -1,0 +1,73 @@
+"""People have all kinds of names, and programs send all kinds of bytes: an account or a sentence, never a fault."""
+
+import jwt
+import pytest
+
+from gateway.pool.app import Pool
+from tests.pool_pages.browser import ASK, CALLBACK, CLIENT_ID, VERIFIER, Browser
+from tests.pool_pages.conftest import newest_code
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "👩‍💻 Grace 🏳️‍🌈",
+        "\u202eecarG\u202c שלום",
+        "<script>alert(1)</script>",
+        "Z" + "\u0301" * 500,
+        "é" * 2048,
+        "\uffff",
+    ],
+    ids=["emoji", "right to left", "markup", "many marks", "as long as can be", "no character"],
+)
+async def test_a_name_arrives_as_it_was_typed(browser: Browser, pool: Pool, name: str) -> None:
+    """R14: from the form to the ID token, character by character."""
+    confirm = await browser.sign_up("grace@example.com", name=name)
+    arrived = await browser.submit(confirm, "confirmform", button="confirm", code=newest_code(pool))
+    form = {
+        "grant_type": "authorization_code", "client_id": CLIENT_ID, "redirect_uri": CALLBACK,
+        "code_verifier": VERIFIER, "code": arrived.answer["code"],
+    }  # fmt: skip
+    answer = (await browser.client.post("/oauth2/token", data=form)).json()
+    claims = jwt.decode(answer["id_token"], options={"verify_signature": False})
+    assert claims.get("name", name) == name
+    info = await browser.client.get("/oauth2/userInfo", headers={"authorization": f"Bearer {answer['access_token']}"})
+    assert info.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "words"),
+    [
+        ({"name": "a\0b"}, 400, "The form could not be read."),
+        ({"name": "x" * 10_240}, 400, "The form could not be read."),
+        ({"name": "x" * 2049}, 200, "Attribute value is not valid"),
+        ({"name": "\u00a0"}, 200, "The attribute is required"),
+        ({"username": "\u202egrace@example.com"}, 200, "Username should be an email."),
+        ({"username": "a@example.com\r\nBcc: b@example.com"}, 400, "The form could not be read."),
+        ({"username": "x" * 10_000 + "@example.com"}, 400, "The form could not be read."),
+        ({"password": "Aa1!aaaa\0"}, 400, "The form could not be read."),
+        ({"password": "Aa1!" * 64 + "a"}, 200, "Password"),
+    ],
+)
+async def test_what_cannot_be_is_refused_with_a_sentence(
+    browser: Browser, changes: dict[str, str], status: int, words: str
+) -> None:
+    """NUL, line breaks, ten kilobytes, direction marks in an address."""
+    page = await browser.sign_up(**({"username": "grace@example.com"} | changes))
+    assert page.status == status
+    assert words in page.text
+
+
+@pytest.mark.parametrize(
+    "body", [b"username=%ff%fe", b"\xff\xfe", b"&&==&%", b"a=b&" * 70, b"x" * 40_000, b"requiredAttributes[]=x"]
+)
+async def test_bytes_that_no_browser_sends(browser: Browser, body: bytes) -> None:
+    """A page of ours, whatever came."""
+    form = (await browser.get("/signup", ASK)).forms["signupform"]
+    answer = await browser.client.post(
+        form.action,
+        content=body + b"&_csrf=" + form.fields["_csrf"].encode(),
+        headers={"content-type": "application/x-www-form-urlencoded"},
+    )
+    assert answer.status_code in {200, 400, 413}
+    assert "<h1>" in answer.text
