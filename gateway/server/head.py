@@ -3,6 +3,8 @@
 import re
 from http import HTTPStatus
 
+import httptools
+
 ALLOWED = (
     "GET HEAD POST PUT PATCH DELETE OPTIONS "
     "PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK SEARCH BIND REBIND UNBIND ACL REPORT MKACTIVITY CHECKOUT MERGE "
@@ -85,3 +87,29 @@ def split_target(method: str, target: bytes, host: bytes) -> tuple[bytes, bytes]
     if parts is None or parts[1].lower() != host.lower():
         raise Refused(400, "The request target is not valid.")
     return parts[2] or b"/", parts[3] or b""
+
+
+class Unread(Refused):
+    """Data behind a request that was the connection's last: neither read nor answered."""
+
+    def __init__(self) -> None:
+        super().__init__(400, "Nothing may follow the last request.")
+
+
+class LongLine(Refused):
+    """The request target does not end in time."""
+
+    def __init__(self) -> None:
+        super().__init__(414, "The request target is too long.")
+
+
+def refusal_of(error: httptools.HttpParserError) -> Refused:
+    """What the parser's error means to the client. Raises what one of our callbacks raised that is no refusal."""
+    cause = error.__context__
+    if isinstance(cause, Refused):
+        return cause
+    if cause is not None:
+        raise cause
+    if "Data after `Connection: close`" in str(error):
+        return Unread()
+    return Refused(400, "The request is not valid HTTP.")

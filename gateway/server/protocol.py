@@ -4,7 +4,6 @@ import asyncio
 import functools
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
@@ -12,14 +11,13 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from gateway.server.closing import bound_unsent, close, finish_writing, reset
 from gateway.server.cycle import BodyCycle, Cycle, Flow, OldCycle
 from gateway.server.deadlines import sweeper_of
-from gateway.server.head import Refused, split_target
+from gateway.server.head import LongLine, Refused, Unread, refusal_of, split_target
 from gateway.server.limits import Limits
 from gateway.server.reading import (
     BETWEEN,
     BODY,
     HEAD,
     LINGERING,
-    LONG_LINE,
     NOT_OFFERED,
     STOPPED,
     WEBSOCKET,
@@ -125,7 +123,7 @@ class GatewayProtocol(HeadReader):
         except httptools.HttpParserUpgrade as stop:
             self._switch(data[stop.args[0] :])
         except httptools.HttpParserError as error:
-            self._fail(_refusal(error))
+            self._fail(refusal_of(error))
         else:
             if self._phase is not BETWEEN:
                 self._measure()
@@ -135,7 +133,7 @@ class GatewayProtocol(HeadReader):
         if self._phase is HEAD:
             self._deadline = self._deadline or self.loop.time() + self.limits.header_seconds
             if self._head_fed > self.limits.header_bytes + self.limits.request_line:
-                too_large = Refused(431, "The header is too large.") if self.headers else LONG_LINE
+                too_large = Refused(431, "The header is too large.") if self.headers else LongLine()
                 self._fail(too_large)
         elif self._phase is BODY:
             if self._progress:
@@ -152,7 +150,7 @@ class GatewayProtocol(HeadReader):
     def on_message_begin(self) -> None:
         """A request begins."""
         if self._is_last:
-            raise _Unread
+            raise Unread
         self._phase = HEAD
         self._deadline = 0.0  # set when the head is not complete at once
         self._hosts = 0
@@ -175,25 +173,6 @@ class GatewayProtocol(HeadReader):
             scope["headers"] = headers
             return
         self._begin(scope)
-
-    def _scope(self, version: str, method: str, raw_path: bytes, query: bytes) -> dict[str, Any]:
-        path = raw_path.decode("ascii")
-        self.scope = scope = {  # type: ignore[assignment]
-            "type": "http",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
-            "http_version": version,
-            "method": method,
-            "scheme": self.scheme,
-            "server": self.server,
-            "client": self.client,
-            "root_path": "",
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": raw_path,
-            "query_string": query,
-            "headers": self.headers,
-            "state": self.app_state.copy(),
-        }
-        return scope
 
     def _begin(self, scope: dict[str, Any]) -> None:
         keep_alive = scope["http_version"] == "1.1" and self.parser.should_keep_alive()
@@ -268,7 +247,7 @@ class GatewayProtocol(HeadReader):
         broken = self.cycle if self._phase is BODY and self._upgrade is NOT_OFFERED else None
         self._phase = STOPPED
         self._held.clear()
-        if isinstance(refused, _UnreadData):
+        if isinstance(refused, Unread):
             return
         if broken is not None and self.pipeline and self.pipeline[0][0] is broken:
             self.pipeline.popleft()
@@ -309,24 +288,6 @@ class GatewayProtocol(HeadReader):
         self._held[:0] = without_upgrade(self.scope, self.url) + rest
         self.parser = httptools.HttpRequestParser(self)
         self._phase = BETWEEN
-
-
-class _UnreadData(Refused):
-    """Data behind a request that was the connection's last: neither read nor answered."""
-
-
-_Unread = _UnreadData(400, "Nothing may follow the last request.")
-
-
-def _refusal(error: httptools.HttpParserError) -> Refused:
-    cause = error.__context__
-    if isinstance(cause, Refused):
-        return cause
-    if cause is not None:
-        raise cause
-    if "Data after `Connection: close`" in str(error):
-        return _Unread
-    return Refused(400, "The request is not valid HTTP.")
 
 
 def make_protocol(limits: Limits) -> Callable[..., GatewayProtocol]:

@@ -3,16 +3,16 @@
 from collections import deque
 from enum import IntEnum
 from typing import Any
+from urllib.parse import unquote
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.server.cycle import Cycle, Flow
-from gateway.server.head import METHODS, Refused, check_coding, check_host, check_lookalike
+from gateway.server.head import METHODS, LongLine, Refused, check_coding, check_host, check_lookalike
 from gateway.server.limits import Limits
 from gateway.server.names import MAX_LEARNED, WATCHED, common_names
 
 _NAMES = common_names()
-LONG_LINE = Refused(414, "The request target is too long.")
 
 
 class Phase(IntEnum):
@@ -72,7 +72,7 @@ class HeadReader(HttpToolsProtocol):
         """A piece of the request target."""
         self.url += url
         if len(self.url) > self.limits.request_line:
-            raise LONG_LINE
+            raise LongLine
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field line of the head, or of the trailers: those go to a list that nobody reads (A5)."""
@@ -148,6 +148,25 @@ class HeadReader(HttpToolsProtocol):
         if self._running is not None:
             raise Refused(400, "A WebSocket handshake must wait for earlier answers.")
         return WEBSOCKET
+
+    def _scope(self, version: str, method: str, raw_path: bytes, query: bytes) -> dict[str, Any]:
+        path = raw_path.decode("ascii")
+        self.scope = scope = {  # type: ignore[assignment]
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": version,
+            "method": method,
+            "scheme": self.scheme,
+            "server": self.server,
+            "client": self.client,
+            "root_path": "",
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+        }
+        return scope
 
 
 def is_not_zero(headers: list[tuple[bytes, bytes]]) -> bool:

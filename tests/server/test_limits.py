@@ -1,11 +1,12 @@
 """What one client may ask of the server, through real sockets."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
 
-from gateway.server import Limits, running
+from gateway.server import GatewayProtocol, Limits, running
 from tests.support.raw_http import Recorder, head, status, statuses, talk
 
 HOST = b"Host: h\r\n"
@@ -226,3 +227,24 @@ async def test_a_client_that_reads_slowly_is_served():
             loop.call_later(pause, awake.set_result, None)
             await awake
         writer.transport.abort()
+
+
+@pytest.mark.parametrize(
+    "abuse",
+    [
+        b"GET /" + b"a" * 17_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n",
+        request() + request(),
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + HOST + b"A: x\r\n" * 200 + b"\r\n",
+        b"nonsense\r\n\r\n",
+    ],
+)
+async def test_what_was_refused_is_forgotten(abuse):
+    """F13: a refusal that is raised more than once would keep every connection that it ended."""
+    app = Recorder()
+    async with running(app, limits=Limits(linger_seconds=0.1)) as server:
+        for _ in range(3):
+            await talk(server, abuse)
+    gc.collect()
+    kept = [each for each in gc.get_objects() if type(each) is GatewayProtocol]
+    assert not [each for each in kept if each.app is app]
