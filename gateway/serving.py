@@ -2,10 +2,12 @@
 
 import asyncio
 import errno
+import logging
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 import uvloop
 
@@ -57,8 +59,16 @@ def run(listeners: Sequence[Listener], ready: Callable[[Sequence[Running]], None
         tune()
         ready(servers)
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve_until_signal(listeners, started, grace=grace))
+    run_loop(serve_until_signal(listeners, started, grace=grace))
+
+
+def run_loop(serving: Coroutine[Any, Any, None]) -> None:
+    """Run, in a loop of its own, what serves until a signal. Raises KeyboardInterrupt when a second one cut it short."""
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serving)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 async def serve_until_signal(
@@ -66,15 +76,21 @@ async def serve_until_signal(
 ) -> None:
     """As `run`, within a loop."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    loop, ours = asyncio.get_running_loop(), asyncio.current_task()
+    assert ours is not None
+
+    def asked() -> None:
+        if stop.is_set():  # a second Ctrl-C does not wait for anybody, and what it tears is not news
+            logging.disable()
+            ours.cancel()
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, asked)
     try:
         async with AsyncExitStack() as stack:
             ready([await _start(stack, listener, grace) for listener in listeners])
             await stop.wait()
-            for number in (signal.SIGINT, signal.SIGTERM):  # a second Ctrl-C does not wait for anybody
-                loop.remove_signal_handler(number)
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final, TextIO
 
 import httpx
-import uvloop
 
 from gateway.app import build
 from gateway.app_pool import build_pool
@@ -19,7 +18,7 @@ from gateway.demo.ports import Ports
 from gateway.demo.sample import sample_app
 from gateway.pool.mail import Mail
 from gateway.server import Running
-from gateway.serving import Listener, serve_until_signal
+from gateway.serving import Listener, run_loop, serve_until_signal
 from gateway.settings.pool import PoolSettings
 from gateway.settings.report import printable
 from gateway.settings.schema import GatewaySettings
@@ -123,8 +122,7 @@ def run(environ: Mapping[str, str], folder: Path, out: TextIO) -> None:
         print(mail_note(mail), file=out, flush=True)
 
     parts = listeners(chosen, folder, show, out)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(parts, chosen, out))
+    run_loop(_serve(parts, chosen, out))
     print("\nThe demo has ended; its users are kept for the next time.", file=out, flush=True)
 
 

@@ -141,6 +141,37 @@ def _free_port() -> int:
 
 
 @pytest.mark.network
+def test_a_second_interrupt_waits_for_nobody(tmp_path):
+    """A request that does not end holds the first Ctrl-C up, not the second one; nobody sees a traceback."""
+    port = _free_port()
+    (tmp_path / "pool.yaml").write_text(POOL.format(port=port, folder=tmp_path))
+    command = [sys.executable, "-m", "gateway", "pool", "serve", "-c", str(tmp_path / "pool.yaml")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as pool:
+        assert pool.stderr
+        assert pool.stdout
+        assert "listens on" in pool.stderr.readline()
+        with socket.create_connection(("127.0.0.1", port)) as slow:
+            form = b"content-type: application/x-www-form-urlencoded"
+            slow.sendall(b"POST /oauth2/token HTTP/1.1\r\nhost: a\r\n%b\r\ncontent-length: 9\r\n\r\nabc" % form)
+            assert httpx.get(f"http://127.0.0.1:{port}/error", trust_env=False).status_code == 400
+            pool.send_signal(signal.SIGINT)
+            while _accepts(port):
+                pass
+            assert pool.poll() is None, "the request has its time"
+            pool.send_signal(signal.SIGINT)
+            assert pool.wait(timeout=5) == 130
+        assert "Traceback" not in pool.stderr.read() + pool.stdout.read()
+
+
+def _accepts(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port)):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.network
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_gateway_runs_until_a_signal(number, tmp_path):
     """As a process: it starts with its provider down, answers, shows metrics apart (H5), and ends at once."""
