@@ -22,6 +22,9 @@ class Upstream:
         """Raises ValueError for an address that cannot be read."""
         self.options = options
         self.servers = [Server(parse_address(server)) for server in options.servers]
+        self._only = self.servers[0] if len(self.servers) == 1 else None
+        self.host = self.servers[0].address.authority if options.host_policy == "replace" else None
+        """What the Host line says, when the policy is to replace the client's."""
         self._home: dict[Connection, Server] = {}
         self._queue = Queue(self._put_back)
         self._health = Health(options.label, self.servers, self._reach)
@@ -29,16 +32,11 @@ class Upstream:
         self._timer: asyncio.TimerHandle | None = None
         self._ticks = 0
 
-    @property
-    def host(self) -> bytes | None:
-        """What the Host line says, when the policy is to replace the client's."""
-        return self.servers[0].address.authority if self.options.host_policy == "replace" else None
-
     # ---- for the exchange
 
     def take(self) -> Connection | None:
         """An idle connection, at once."""
-        server = least_busy(self.servers)
+        server = self._only or least_busy(self.servers)
         if not server.idle:
             return None
         connection = server.idle.pop()
@@ -76,16 +74,18 @@ class Upstream:
     def put(self, connection: Connection) -> None:
         """Take back a connection whose exchange is complete; keep it if it may carry another one."""
         server = self._home.get(connection)
-        too_old = self._ticks - connection.born > self._deadlines.max_age
-        if server is None or connection.phase != DONE or not connection.keep or connection.sending or too_old:
+        is_usable = connection.keep and connection.phase == DONE and not connection.sending
+        if server is None or not is_usable or self._ticks - connection.born > self._deadlines.max_age:
             self.drop(connection)
             return
         server.strikes = 0
-        _end_reading(connection)
+        connection.receive = None
+        if connection.reader is not None:
+            _end_reading(connection)
         connection.phase = IDLE
         connection.since = self._ticks
         connection.reused = True
-        if not self._queue.serve(connection):
+        if not (self._queue.waiters and self._queue.serve(connection)):
             server.busy.discard(connection)
             server.idle.append(connection)
 

@@ -24,15 +24,20 @@ async def exchange(request: Request, scope: Scope, receive: Receive, send: Send,
     connection = upstream.take() or await _opened(upstream)
     try:
         try:
-            await _head(connection, request, scope, receive, send, upstream)
+            connection.begin(request, receive)
+            if not request.length:
+                await connection.changed()  # which is all, when the answer comes in one piece
+            if connection.phase == HEAD or connection.hints is not None:
+                await _head(connection, request, scope, send, upstream)
         except SilentClose:
             if not (connection.reused and request.replayable):
                 raise
             upstream.drop(connection)
             connection = await _opened(upstream)
-            await _head(connection, request, scope, receive, send, upstream)
+            connection.begin(request, receive)
+            await _head(connection, request, scope, send, upstream)
         await send({"type": "http.response.start", "status": connection.status, "headers": connection.headers})
-        last = await _body(connection, send)
+        last = connection.take() if connection.phase == DONE else await _body(connection, send)
     except BaseException as exc:
         if isinstance(exc, UpstreamError):
             _log(upstream, exc)
@@ -58,19 +63,18 @@ def _log(upstream: Upstream, error: UpstreamError) -> None:
     logger.warning("upstream %s: %s: %s", upstream.options.label, type(error).__name__, error)
 
 
-async def _head(
-    connection: Connection, request: Request, scope: Scope, receive: Receive, send: Send, upstream: Upstream
-) -> None:
-    """Send the request and wait for the head of its final answer."""
-    connection.begin(request, receive)
+async def _head(connection: Connection, request: Request, scope: Scope, send: Send, upstream: Upstream) -> None:
+    """Wait for the head of the final answer."""
     if request.length and not request.expects:
         upstream.read(connection)
-    while connection.phase == HEAD:
-        await connection.changed()
+    while True:
         if connection.hints is not None:
             await _early_hints(connection, scope, send)
+        if connection.phase != HEAD:
+            return
         if request.expects and connection.continued:
             upstream.read(connection)
+        await connection.changed()
 
 
 async def _body(connection: Connection, send: Send) -> bytes:

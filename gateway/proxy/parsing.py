@@ -7,6 +7,7 @@ import httptools
 from gateway.core.asgi import HeaderList
 from gateway.errors import BadUpstreamAnswer, UpstreamError
 from gateway.proxy.answer import FRAMING, body_length, check_interim, passed_on, reusable
+from gateway.proxy.plain import read_head
 
 # A phase is what is waited for. (Plain numbers: in Python 3.11 an Enum's member costs as much as a call.)
 IDLE: Final = 0  # nothing: no request was sent, any byte is one too many
@@ -28,6 +29,7 @@ class AnswerParser:
         "_notes",
         "_parser",
         "_rest",
+        "_untouched",
         "chunks",
         "continued",
         "headers",
@@ -64,12 +66,17 @@ class AnswerParser:
         self._lines: HeaderList = []
         self._head_bytes = self._bare = self._rest = 0
         self._interim = False
+        self._untouched = method != "HEAD"
+        """Nothing of the answer came; a head that comes whole may do without the parser."""
 
     def feed(self, data: bytes) -> None:
         """Parse what came in phase HEAD or BODY. Raises BadUpstreamAnswer."""
         if self._rest > 0 and self.phase == BODY:
             self._plain(data)
-            return
+        elif not (self._untouched and self._read_plainly(data)):
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         before = self.size
         try:
             self._parser.feed_data(data)
@@ -93,6 +100,25 @@ class AnswerParser:
     def silent(self) -> bool:
         """Whether not a byte of the answer came."""
         return self.phase == HEAD and self._head_bytes == 0
+
+    def _read_plainly(self, data: bytes) -> bool:
+        """Take the usual answer; False leaves all of it to the parser."""
+        self._untouched = False
+        end = data.find(b"\r\n\r\n")
+        found = read_head(data[:end]) if end > 0 else None
+        if found is None:
+            return False
+        self.status, self.headers, self.length = found
+        body = data[end + 4 :]
+        self._rest = rest = self.length - len(body)
+        self.keep = rest >= 0
+        if rest < 0:  # what follows is nobody's (G4)
+            body = body[:rest]
+        if body:
+            self.chunks.append(body)
+            self.size = len(body)
+        self.phase = BODY if rest > 0 else DONE
+        return True
 
     def _plain(self, data: bytes) -> None:
         """A body of known length, past the first read: counted here, since the parser would only copy it."""

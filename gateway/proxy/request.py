@@ -27,7 +27,7 @@ HOP_BY_HOP = frozenset(
 )
 _SPECIAL = HOP_BY_HOP | {b"content-length", b"expect", b"host"}
 _ORDINARY = {b"host"}
-_NAME, _VALUE = itemgetter(0), itemgetter(1)
+_NAME = itemgetter(0)
 
 # RFC 9110 §9.2.2: repeating one of these is as good as sending it once.
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
@@ -62,12 +62,13 @@ def write_request(method: str, target: bytes, headers: HeaderList, host: bytes |
     if special != _ORDINARY or host is not None:
         length, expects = _framing(headers, special)
         headers = _reframed(headers, special, host, length, expects=expects)
-    # Whatever came in, what goes out is one message: a line break in a value would start another (A20, F6).
-    values = b"".join(map(_VALUE, headers))
-    if b"\n" in values or b"\r" in values or b"\0" in values or b"\0" in target or target.split() != [target]:
+    line = b"%b %b HTTP/1.1" % (_METHODS.get(method) or _method(method), target)
+    lines = [line, *map(b": ".join, headers), b"", b""]
+    # Whatever came in, what goes out is one message: a line break in a line would start another (A20, F6).
+    text = b"".join(lines)
+    if b"\n" in text or b"\r" in text or b"\0" in text or target.split() != [target]:
         raise BadData("a header line or the request target holds a control character")
-    block = b"\r\n".join(map(b": ".join, headers))
-    head = b"%b %b HTTP/1.1\r\n%b\r\n\r\n" % (_METHODS.get(method) or _method(method), target, block)
+    head = b"\r\n".join(lines)
     return Request(head, method, length, expects)
 
 
