@@ -63,7 +63,7 @@ def run(listeners: Sequence[Listener], ready: Callable[[Sequence[Running]], None
 
 
 def run_loop(serving: Coroutine[Any, Any, None]) -> None:
-    """Run, in a loop of its own, what serves until a signal. Raises KeyboardInterrupt when a second one cut it short."""
+    """Run, in a loop of its own, what serves until a signal. Raises KeyboardInterrupt if a second one cut it short."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serving)
