@@ -69,7 +69,8 @@ class GatewayProtocol(HeadReader):
         self.flow.resume_writing()
         if exc is None:
             close(self.transport)
-        self.parser = None  # type: ignore[assignment]  # it holds this object's methods
+        # Both refer back to this object, which goes at once without them.
+        self.parser = self.cycle = None  # type: ignore[assignment]
 
     def shutdown(self) -> None:
         """Finish the answer in flight, if any, and close."""

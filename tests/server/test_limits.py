@@ -248,3 +248,20 @@ async def test_what_was_refused_is_forgotten(abuse):
     gc.collect()
     kept = [each for each in gc.get_objects() if type(each) is GatewayProtocol]
     assert not [each for each in kept if each.app is app]
+
+
+async def test_a_connection_that_is_over_is_free_at_once():
+    """Many short connections leave no garbage for a collector that comes by late."""
+    app = Recorder()
+    upload = b"POST / HTTP/1.1\r\n" + HOST + b"Connection: close\r\nContent-Length: 1\r\n\r\nx"
+    async with running(app) as server:
+        gc.collect()
+        gc.disable()
+        try:
+            for sent in (request(), b"GET / HTTP/1.1\r\n" + HOST + b"\r\n" + upload):
+                await talk(server, sent)
+            await asyncio.sleep(0)  # connection_lost runs in the next turn of the loop
+            kept = [each for each in gc.get_objects() if type(each) is GatewayProtocol]
+            assert not [each for each in kept if each.app is app]
+        finally:
+            gc.enable()
