@@ -1,6 +1,7 @@
 """What the user got wrong and only the start can notice: a sentence on the error stream and exit code 2."""
 
 import asyncio
+import io
 import socket
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from gateway import cli
 from gateway.demo import data
 from gateway.serving import Listener, run
+from gateway.telemetry.logs import configure
 from tests.support.pool import NOW, opened, options_for
 
 SECRET = "vQ3xN8kLr2mT5wYb7cJd9fHg1pSa4uZe"
@@ -163,7 +165,7 @@ def test_the_demo_with_a_damaged_database(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.network
-def test_a_fault_of_ours_keeps_its_traceback(caplog):
+def test_a_fault_of_ours_keeps_its_traceback():
     """Only mistakes of the user become a sentence."""
 
     async def broken(scope, receive, send):
@@ -171,6 +173,8 @@ def test_a_fault_of_ours_keeps_its_traceback(caplog):
         await send({"type": "lifespan.startup.failed", "message": "Traceback: ours"})
         raise ValueError("ours")
 
+    log = io.StringIO()
+    configure(log, lambda: 0.0, style="json")
     with pytest.raises(RuntimeError, match="did not start"):
         run([Listener(broken, "127.0.0.1", 0, "listen.port")], lambda _: None)
-    assert "Traceback: ours" in caplog.text
+    assert "Traceback: ours" in log.getvalue()
