@@ -57,8 +57,9 @@ lint: $(VENV)/.dev ## ruff, mypy and the architecture's contracts
 format: $(VENV)/.dev ## put the sources into their one form
 	@$(RUN) -m ruff check --fix --quiet . ; $(RUN) -m ruff format --quiet .
 
-schema: $(VENV)/.runtime ## write the JSON Schema of the settings anew
+schema: $(VENV)/.runtime ## write the JSON Schemas of the settings anew
 	@$(RUN) -m gateway schema > config/gateway.schema.json
+	@$(RUN) -m gateway schema --pool > config/pool.schema.json
 
 lock: $(VENV)/.dev ## resolve the dependencies anew (needs uv)
 	@uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

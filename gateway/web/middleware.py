@@ -12,7 +12,7 @@ from gateway.core.asgi import ASGIApp, HeaderList, Message, Receive, Scope, Send
 from gateway.core.forwarding import Forwarding, without_own_cookies
 from gateway.core.gate import Decision
 from gateway.core.rules import Allow
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, UpstreamError
 from gateway.sessions.service import Sessions
 from gateway.web.authflow import AuthFlow
 from gateway.web.caching import private_headers
@@ -63,6 +63,11 @@ class _Exchange:
 
 _KINDS: Final = frozenset({"http", "websocket"})
 _STARTS: Final = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
+
+
+def _level(error: GatewayError) -> int:
+    """A client's mistake is not worth a line; what went wrong with an upstream, the proxy has said already."""
+    return logging.DEBUG if error.status < 500 or isinstance(error, UpstreamError) else logging.WARNING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +128,7 @@ class Middleware:
                     response = await self._answer(verdict, scope, now)
                     await response(scope, receive, exchange.send)
         except GatewayError as error:
-            _log.warning("%s %s: %s", request_id.decode(), type(error).__name__, error)
+            _log.log(_level(error), "%s %s: %s", request_id.decode(), type(error).__name__, error)
             if exchange.status:
                 raise  # the answer has begun: only a broken connection can say that it is not whole
             await self._refusals.error(error, scope)(scope, receive, exchange.send)
