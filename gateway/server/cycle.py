@@ -25,7 +25,7 @@ class Flow(FlowControl):
 
     def resume_reading(self) -> None:
         """Read again, unless held. An application that waits for a disconnect resumes; a queue would then never end."""
-        if not self.hold:
+        if self.read_paused and not self.hold:
             super().resume_reading()
 
 
