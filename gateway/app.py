@@ -165,8 +165,10 @@ def build(settings: GatewaySettings, *, clock: Clock = time.time, log: TextIO | 
     """The stand-alone gateway: the middleware round a reverse proxy. Raises SettingsError."""
     try:
         proxy = ReverseProxy([upstream_options(upstream) for upstream in settings.upstreams])
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise SettingsError(f"upstreams: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"upstreams: a TLS file cannot be read: {error.strerror or error}") from error
     return Gateway(proxy, settings, clock=clock, log=log)
 
 
@@ -311,7 +313,10 @@ def upstream_options(upstream: Upstream) -> UpstreamOptions:
 
 def _back_channel(settings: GatewaySettings) -> httpx.AsyncClient:
     given = settings.provider
-    verify = ssl.create_default_context(cafile=given.ca_file) if given.ca_file else True
+    try:
+        verify = ssl.create_default_context(cafile=given.ca_file) if given.ca_file else True
+    except OSError as error:
+        raise SettingsError(f"provider.ca_file: cannot be read: {error.strerror or error}") from error
     address = given.domain if isinstance(given, CognitoProvider) else given.issuer
     # A proxy for the way out has no business between us and a provider on this machine.
     local = is_loopback(urlsplit(address if "://" in address else f"//{address}").hostname or "")

@@ -224,6 +224,7 @@ def _limits(given: "schema.Limits") -> "Limits":
         request_line=given.request_line,
         header_seconds=given.header_timeout,
         body_idle_seconds=given.body_idle_timeout,
+        write_seconds=given.write_timeout,
         keep_alive_seconds=given.keep_alive,
         connections=given.connections,
     )

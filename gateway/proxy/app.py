@@ -21,7 +21,7 @@ class ReverseProxy:
     """
 
     def __init__(self, upstreams: Sequence[UpstreamOptions]) -> None:
-        """Raises ValueError for an address that cannot be read. Opens nothing yet."""
+        """Raises ValueError for an address that cannot be read, OSError for a TLS file that cannot."""
         self.upstreams = tuple(Upstream(options) for options in upstreams)
         self._routes = Routes([(upstream.options, upstream) for upstream in self.upstreams])
 

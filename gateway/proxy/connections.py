@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from gateway.proxy.deadlines import TICK, Deadlines, should_read
-from gateway.proxy.dial import open_connection, parse_address
+from gateway.proxy.dial import open_connection, parse_address, tls_context
 from gateway.proxy.health import MAX_STRIKES, Health
 from gateway.proxy.options import UpstreamOptions
 from gateway.proxy.parsing import DONE, IDLE
@@ -19,9 +19,11 @@ class Upstream:
     """Opens nothing before it is asked. A connection from `take` or `open` is given back by `put` or `drop`."""
 
     def __init__(self, options: UpstreamOptions) -> None:
-        """Raises ValueError for an address that cannot be read."""
+        """Raises ValueError for an address that cannot be read, OSError for a TLS file that cannot."""
         self.options = options
         self.servers = [Server(parse_address(server)) for server in options.servers]
+        if any(server.address.tls for server in self.servers):
+            tls_context(options.tls)  # now, so that a missing file is found at the start
         self._only = self.servers[0] if len(self.servers) == 1 else None
         self.host = self.servers[0].address.authority if options.host_policy == "replace" else None
         """What the Host line says, when the policy is to replace the client's."""

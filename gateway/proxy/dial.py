@@ -42,7 +42,10 @@ def parse_address(server: str) -> Address:
 
 @cache
 def tls_context(options: UpstreamTls) -> ssl.SSLContext:
-    """Verifying by default, against the system's authorities or the given file alone. Raises OSError."""
+    """Verifying by default, against the system's authorities or the given file alone. Raises OSError.
+
+    Made once: reading the system's authorities costs more than the handshake.
+    """
     context = ssl.create_default_context(cafile=options.ca_file)
     if not options.verify:
         context.check_hostname = False

@@ -105,7 +105,7 @@ class AnswerParser:
         """Take the usual answer; False leaves all of it to the parser."""
         self._untouched = False
         end = data.find(b"\r\n\r\n")
-        found = read_head(data[:end]) if end > 0 else None
+        found = read_head(data[:end]) if 0 < end <= self._max_head else None
         if found is None:
             return False
         self.status, self.headers, self.length = found

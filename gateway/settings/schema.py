@@ -325,6 +325,7 @@ class Limits(Section):
     request_line: Size = Field(default=16 * 1024, description="Then 414.")
     header_timeout: Duration = Field(default=10.0, description="To send the whole head; then 408.")
     body_idle_timeout: Duration = Field(default=30.0, description="Between two pieces of a request body; then 408.")
+    write_timeout: Duration = Field(default=60.0, description="How long a client may take nothing of its answer.")
     keep_alive: Duration = Field(default=75.0, description="How long a silent connection is kept.")
     connections: int = Field(default=10_000, ge=1, description="Open at once; then 503.")
     session_cache: Size = Field(default=64 * 2**20, description="Memory for opened sessions.")

@@ -178,3 +178,29 @@ def test_a_fault_of_ours_keeps_its_traceback():
     with pytest.raises(RuntimeError, match="did not start"):
         run([Listener(broken, "127.0.0.1", 0, "listen.port")], lambda _: None)
     assert "Traceback: ours" in log.getvalue()
+
+
+GATEWAY = """\
+provider:
+  preset: oidc
+  issuer: https://login.example
+  client_id: web
+public_url: https://app.example
+session: {{secrets: [{secret}]}}
+upstreams:
+  - url: https://127.0.0.1:3000
+    tls: {{ca_file: {ca_file}}}
+"""
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_an_upstream_s_authorities_that_are_not_there(command, tmp_path, capsys):
+    """A TLS file that cannot be read is found before the first request, by `check` too."""
+    file = tmp_path / "gateway.yaml"
+    file.write_text(GATEWAY.format(secret=SECRET, ca_file=tmp_path / "absent.pem"))
+
+    code = cli.execute([command, "-c", str(file)])
+
+    said = capsys.readouterr().err
+    assert code == {"check": 1, "run": 2}[command]
+    assert said == "upstreams: a TLS file cannot be read: No such file or directory\n"
