@@ -27,6 +27,7 @@ async def exchange(request: Request, scope: Scope, receive: Receive, send: Send,
             connection.begin(request, receive)
             if not request.length:
                 await connection.changed()  # which is all, when the answer comes in one piece
+                connection.check()
             if connection.phase == HEAD or connection.hints is not None:
                 await _head(connection, request, scope, send, upstream)
         except SilentClose:
@@ -75,6 +76,7 @@ async def _head(connection: Connection, request: Request, scope: Scope, send: Se
         if request.expects and connection.continued:
             upstream.read(connection)
         await connection.changed()
+        connection.check()
 
 
 async def _body(connection: Connection, send: Send) -> bytes:
@@ -87,6 +89,7 @@ async def _body(connection: Connection, send: Send) -> bytes:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         else:
             await connection.changed()
+            connection.check()
 
 
 async def _early_hints(connection: Connection, scope: Scope, send: Send) -> None:

@@ -93,11 +93,15 @@ class Connection(AnswerParser, asyncio.Protocol):
             self.transport.resume_reading()
         return body
 
-    async def changed(self) -> None:
-        """Wait until something arrives; raises what went wrong, once all that came before it was taken."""
-        if self.error is None:
-            self._waiter = self._loop.create_future()
-            await self._waiter
+    def changed(self) -> asyncio.Future[None]:
+        """Done when something arrives; then `check`."""
+        self._waiter = waiter = self._loop.create_future()
+        if self.error is not None:
+            waiter.set_result(None)
+        return waiter
+
+    def check(self) -> None:
+        """Raise what went wrong, once all that came before it was taken."""
         if self.error is not None and not self.chunks:
             raise self.error
 
