@@ -44,21 +44,22 @@ class _Exchange:
 
     def send(self, message: Message) -> Awaitable[None]:
         """Not a coroutine of its own: most messages of an answer pass through unchanged."""
-        if not self.status:
-            self._begin(message)
-        return self._send(message)
+        return self._send(message if self.status else self._begun(message))
 
-    def _begin(self, message: Message) -> None:
+    def _begun(self, message: Message) -> Message:
+        """The message with our lines in it. A new one: an application may send the same one to everybody."""
         kind = message["type"]
         if kind == "websocket.close":
             self.status = 403
-        elif kind in _STARTS:
-            self.status = message.get("status", 101)
-            if self.foreign:
-                message["headers"] = without_own_cookies(message.get("headers", ()))
-            if self.private or self.cookies:
-                headers = private_headers(message.get("headers", ()))
-                message["headers"] = [*headers, *((b"set-cookie", value) for value in self.cookies)]
+        if kind not in _STARTS:
+            return message
+        self.status = message.get("status", 101)
+        headers = message.get("headers", ())
+        if self.foreign:
+            headers = without_own_cookies(headers)
+        if self.private or self.cookies:
+            headers = [*private_headers(headers), *((b"set-cookie", value) for value in self.cookies)]
+        return {**message, "headers": headers}
 
 
 _KINDS: Final = frozenset({"http", "websocket"})

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.support.tokens import LIFETIME, SUB, sign
-from tests.support.world import NAVIGATION, World
+from tests.support.world import NAVIGATION, SETTINGS, World
 
 OWNED = ["X-Forwarded-User", "X_Forwarded_Email", "X.Forwarded.Groups", "x-amzn-oidc-data", "X-Auth_Request_User"]
 
@@ -429,3 +429,23 @@ async def test_probes_are_answered_without_a_session():
 
     assert live.text == "ok\n"
     assert ready.json() == {"ready": True, "provider": "waiting"}
+
+
+async def test_an_application_that_sends_one_message_to_everybody_mixes_nobody_up():
+    """G4: a start message that the application keeps and sends again is never changed, so no cookie of ours that rode
+    on one person's answer reaches the next."""
+    start = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
+
+    async def app(scope, receive, send):
+        await send(start)
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    world = World({"session": {**SETTINGS["session"], "idle_timeout": "10m"}}, app=app)
+    first, second = await signed_in(world), await signed_in(world)
+    world.now += 300
+
+    one, other = await first.navigate("/"), await second.navigate("/")
+
+    assert start["headers"] == [(b"content-type", b"text/plain")]
+    assert len(one.headers.get_list("set-cookie")) == 1
+    assert len(other.headers.get_list("set-cookie")) == 1
