@@ -27,10 +27,13 @@ def main() -> int:
     if (os.cpu_count() or 1) < 2:
         print("Two cores are needed: one for the proxy under test, one for the load.", file=sys.stderr)
         return 2
+    machine = skipped("machine", _machine())
     effort = measures.Effort(pairs=2, seconds=2) if given.quick else measures.Effort()
-    print(f"{platform.platform()}, {_processor()}, Python {platform.python_version()}", flush=True)
+    print(machine.note, flush=True)
     with tempfile.TemporaryDirectory() as folder, world(Path(folder)) as the_world:
-        rows = [row for name in given.only or _PARTS for row in _measured(name, the_world, effort, given.peers)]
+        rows = [machine] + [
+            row for name in given.only or _PARTS for row in _measured(name, the_world, effort, given.peers)
+        ]
     print(table(rows))
     if not given.quick:
         write(rows, _RESULTS)
@@ -73,6 +76,12 @@ _PARTS: dict[str, _Part] = {
     "start": lambda the_world, _, effort, __: measures.start(the_world, effort),
 }
 _WITH_PEERS = frozenset(("requests", "latency"))
+
+
+def _machine() -> str:
+    busy = ", ".join(f"{load:.1f}" for load in os.getloadavg())
+    described = f"{platform.platform()}, {os.cpu_count()} cores {_processor()}, Python {platform.python_version()}"
+    return f"{described}, load before the run {busy}"
 
 
 def _processor() -> str:
