@@ -20,9 +20,9 @@ class Wire:
         self.transport: Any = self
         self.flow = Flow(self)  # type: ignore[arg-type]  # a fake
         self.loop = asyncio.get_running_loop()
-        self.tasks = set()
+        self.tasks: set[Any] = set()
         self.server_state = SimpleNamespace(default_headers=[DATE])
-        self.writes = []
+        self.writes: list[bytes] = []
         self.closed = False
         self.complete = 0
 
