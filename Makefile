@@ -72,7 +72,7 @@ bench: $(VENV)/.dev ## measure the gateway against nginx and the bare server
 	@$(RUN) -m bench
 
 bench-peers: $(VENV)/.dev ## the same with mod_auth_openidc and oauth2-proxy beside it
-	@.ci/require nginx wrk apache2 mod_auth_openidc go
+	@.ci/require nginx wrk apache2 mod_auth_openidc
 	@$(RUN) -m bench --peers
 
 soak: $(VENV)/.dev ## two million requests of mixed kinds

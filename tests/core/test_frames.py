@@ -72,3 +72,15 @@ def test_a_close_frame_is_unmasked_and_fits():
     long = close_frame(1001, "\u00e4" * 100)
     assert (len(long), long[1]) == (126, 124)
     assert long[4:].decode() == "\u00e4" * 61
+
+
+def test_an_empty_frame_that_was_cut_ends_at_its_header():
+    """The first boundary after half the header of a frame without a payload is that header's end."""
+    boundaries = FrameBoundaries()
+    empty, next_one = frame(0, masked=False), frame(3, masked=False)
+    boundaries.feed(empty[:1])
+
+    taken = boundaries.feed(empty[1:] + next_one, until_boundary=True)
+
+    assert taken == len(empty) - 1
+    assert boundaries.at_boundary
