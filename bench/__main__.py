@@ -69,6 +69,7 @@ _Part = Callable[[World, list[tuple[Program, str, float | None]], measures.Effor
 _PARTS: dict[str, _Part] = {
     "requests": lambda the_world, beside, effort, _: measures.requests(the_world, beside, effort),
     "latency": lambda the_world, beside, effort, _: measures.latency(the_world, beside, effort),
+    "equal-rate": lambda the_world, _, effort, __: measures.equal_rate(the_world, effort),
     "bodies": lambda the_world, _, effort, __: measures.bodies(the_world, effort),
     "memory": lambda the_world, *_: measures.large(the_world),
     "websockets": lambda the_world, _, effort, with_peers: sockets.websockets(the_world, effort, with_peers=with_peers),
