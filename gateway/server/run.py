@@ -20,6 +20,10 @@ from gateway.server.protocol import make_protocol
 from gateway.server.tuning import tune
 from gateway.server.tunnel import Tunnel
 
+ACCEPTS = 16
+"""Connections accepted in one turn of the loop. libuv takes one for each listening descriptor (since 1.45): of 500
+clients that came at once, the last waited 2 s, a turn for each before it. Copies of the descriptor share one queue."""
+
 GRACE_SECONDS = 10
 """How long requests in flight may take when the server stops; container platforms kill after 10 to 30 s."""
 
@@ -86,12 +90,14 @@ async def running(
     config = _config(uvicorn.Config, app, limits or Limits(), lifespan="auto", **tls)
     config.load()
     listener = _bind(host, port)
+    listeners = [listener, *(listener.dup() for _ in range(ACCEPTS - 1))]
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
     try:
-        await server.startup(sockets=[listener])
+        await server.startup(sockets=listeners)
     except SystemExit as exit_:  # uvicorn leaves the process when a lifespan fails; a part of a program must not
-        listener.close()
+        for each in listeners:
+            each.close()
         raise RuntimeError("the application did not start") from exit_
     dates = asyncio.create_task(_keep_dates(server.server_state))
     try:
