@@ -95,6 +95,7 @@ class Upstream:
         """End a connection, whatever its state."""
         _end_reading(connection)
         connection.transport.abort()
+        connection.error = None  # once raised, it refers to frames that refer to the connection
         self.lost(connection)
 
     def blame(self, connection: Connection, error: UpstreamError) -> None:

@@ -64,12 +64,13 @@ class GatewayProtocol(HeadReader):
         self.connections.discard(self)
         self._phase = STOPPED
         self.pipeline.clear()
-        if self._running is not None:
-            self._running.leave()
+        running, self._running = self._running, None
+        if running is not None:
+            running.leave()
         self.flow.resume_writing()
         if exc is None:
             close(self.transport)
-        # Both refer back to this object, which goes at once without them.
+        # Both refer back to this object, which goes at once without them (and without `_running`).
         self.parser = self.cycle = None  # type: ignore[assignment]
 
     def shutdown(self) -> None:
