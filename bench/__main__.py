@@ -1,6 +1,7 @@
 """The benchmark's command line: `make bench`, `make bench-peers`."""
 
 import argparse
+import contextlib
 import os
 import platform
 import subprocess
@@ -11,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import measures, peers, sockets
+from bench.awake import awake
 from bench.charts import bars
 from bench.processes import Program
 from bench.report import Row, skipped, table, write
@@ -27,24 +29,28 @@ def main() -> int:
     if (os.cpu_count() or 1) < 2:
         print("Two cores are needed: one for the proxy under test, one for the load.", file=sys.stderr)
         return 2
-    machine = skipped("machine", _machine())
-    effort = measures.Effort(pairs=2, seconds=2) if given.quick else measures.Effort()
-    print(machine.note, flush=True)
-    with tempfile.TemporaryDirectory() as folder, world(Path(folder)) as the_world:
-        rows = [machine] + [
-            row for name in given.only or _PARTS for row in _measured(name, the_world, effort, given.peers)
-        ]
+    with contextlib.nullcontext(enter_result=False) if given.sleepy else awake() as is_awake:
+        rows = _rows(given, skipped("machine", _machine(is_awake=is_awake)))
     print(table(rows))
-    if not given.quick:
+    if not (given.quick or given.sleepy):
         write(rows, _RESULTS)
         _draw(rows)
     return 0
+
+
+def _rows(given: argparse.Namespace, machine: Row) -> list[Row]:
+    effort = measures.Effort(pairs=2, seconds=2) if given.quick else measures.Effort()
+    print(machine.note, flush=True)
+    with tempfile.TemporaryDirectory() as folder, world(Path(folder)) as the_world:
+        parts = [_measured(name, the_world, effort, given.peers) for name in given.only or _PARTS]
+        return [machine, *(row for part in parts for row in part)]
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--peers", action="store_true", help="mod_auth_openidc and oauth2-proxy beside it")
     parser.add_argument("--quick", action="store_true", help="try the benchmark itself; writes nothing")
+    parser.add_argument("--sleepy", action="store_true", help="let idle cores sleep, as the machine is set up")
     parser.add_argument("--only", action="append", choices=list(_PARTS), help="one part; may be repeated")
     return parser.parse_args()
 
@@ -69,7 +75,6 @@ _Part = Callable[[World, list[tuple[Program, str, float | None]], measures.Effor
 _PARTS: dict[str, _Part] = {
     "requests": lambda the_world, beside, effort, _: measures.requests(the_world, beside, effort),
     "latency": lambda the_world, beside, effort, _: measures.latency(the_world, beside, effort),
-    "equal-rate": lambda the_world, _, effort, __: measures.equal_rate(the_world, effort),
     "bodies": lambda the_world, _, effort, __: measures.bodies(the_world, effort),
     "memory": lambda the_world, *_: measures.large(the_world),
     "websockets": lambda the_world, _, effort, with_peers: sockets.websockets(the_world, effort, with_peers=with_peers),
@@ -79,10 +84,10 @@ _PARTS: dict[str, _Part] = {
 _WITH_PEERS = frozenset(("requests", "latency"))
 
 
-def _machine() -> str:
+def _machine(*, is_awake: bool) -> str:
     busy = ", ".join(f"{load:.1f}" for load in os.getloadavg())
     described = f"{platform.platform()}, {os.cpu_count()} cores {_processor()}, Python {platform.python_version()}"
-    return f"{described}, load before the run {busy}"
+    return f"{described}, load before the run {busy}, idle cores {'kept awake' if is_awake else 'may sleep'}"
 
 
 def _processor() -> str:

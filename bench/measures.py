@@ -86,34 +86,6 @@ def latency(world: World, peers: Sequence[tuple[Program, str, float | None]], ef
                 yield bounded(f"{name} {program.name}", statistics.median(values), "ms", None, note)
 
 
-EQUAL_RATE = 6000
-"""Requests a second that every program here can answer with a core to spare."""
-
-
-def equal_rate(world: World, effort: Effort) -> Iterator[Row]:
-    """Processor time of a signed-in GET at one rate for all.
-
-    At full speed a program that keeps the load generator busy never has to wake it, and waking a process on another
-    virtual core costs the sender about 10 µs. A slower program pays that for each answer, a faster one does not; at one
-    rate all pay it alike.
-    """
-    with ExitStack() as stack:
-        gateway = stack.enter_context(world.gateway())
-        cookie = cognito_sized(world, sign_in(gateway.url + "/1k"))
-        parts = [stack.enter_context(world.served(kind)) for kind in ("bare", "proxy", "gate")]
-        programs = [gateway, stack.enter_context(world.nginx()), *parts]
-        used: dict[str, list[float]] = {program.name: [] for program in programs}
-        for _ in range(effort.pairs):
-            for program in programs:
-                before = program.cpu()
-                paced(program, "/1k", cookie, rate=EQUAL_RATE, seconds=effort.seconds)
-                used[program.name].append(EQUAL_RATE * effort.seconds / (program.cpu() - before))
-    unit = f"requests per CPU-second at {EQUAL_RATE} a second"
-    for other in ("nginx", "bare", "proxy"):
-        yield compared("signed-in GET 1 KiB, equal rate", unit, used["gateway"], used[other], other, None)
-    yield compared("the gate alone, equal rate", unit, used["gate"], used["bare"], "bare", None)
-
-
 def bodies(world: World, effort: Effort) -> Iterator[Row]:
     """1 MiB down and up."""
     with world.gateway() as gateway, world.nginx() as nginx:

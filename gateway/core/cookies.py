@@ -124,6 +124,8 @@ def strip(header: bytes, owned: tuple[bytes, ...]) -> bytes:
 
     A header that holds none of them is returned as it is. Never raises (C8).
     """
+    if b";" not in header:  # as where ours is the only one; it is long, and need not be copied
+        return b"" if header.strip().startswith(owned) else header
     kept = []
     found = False
     for piece in header.split(b";"):

@@ -1,10 +1,11 @@
 """Rewrite a message's header lines between its two hops.
 
-All that a client may not say is dropped in one pass, before the gateway's own lines are added: so nothing that it
-writes, not even in `Connection`, can touch ours (A1, A2).
+All that a client may not say is dropped before the gateway's own lines are added: so nothing that it writes, not even
+in `Connection`, can touch ours (A1, A2).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from itertools import product
 from urllib.parse import urlsplit
 
 from gateway.core.asgi import HeaderList
@@ -20,8 +21,8 @@ _MEMO_NAME_BYTES = 64
 _MEMO_CHAIN_BYTES = 256
 """What strangers send fills memory up to these bounds and no further."""
 
-# What to do with a line, by its name. Zero is the common answer: the loop tests it first.
-_KEEP, _DROP, _COOKIE, _CONNECTION, _UPGRADE, _FORWARDED_FOR, _FRONT = range(7)
+# What to do with a line, by its name.
+_KEEP, _DROP, _COOKIE, _CONNECTION, _UPGRADE, _FORWARDED_FOR, _FRONT, _HEARD = range(8)
 
 _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authentication-info proxy-authorization proxy-connection te"
@@ -54,9 +55,28 @@ _FROM_FRONT = frozenset(
 )
 """Facts that a front server knows and a client invents: they pass from trusted peers only (Q14)."""
 
+
+def _spellings(name: bytes) -> list[bytes]:
+    """The name with every mix of `-`, `_` and `.`: some applications take them for one another."""
+    first, *rest = name.split(b"-")
+    mixes = product(b"-_.", repeat=len(rest))
+    return [first + b"".join(b"%c%b" % pair for pair in zip(mix, rest, strict=True)) for mix in mixes]
+
+
+METHOD_OVERRIDES = frozenset(
+    spelling
+    for name in (b"x-http-method-override", b"x-http-method", b"x-method-override")
+    for spelling in _spellings(name)
+)
+"""Frameworks that honour one of these serve another method than the one in the request line."""
+
+HEARD = METHOD_OVERRIDES | {b"cookie", b"authorization"}
+"""The header lines that a verdict can depend on: `Forwarding.split` finds none of them plain."""
+
 _SPECIAL = (
     dict.fromkeys(_HOP_BY_HOP | _REBUILT | _OVERRIDES, _DROP)
     | dict.fromkeys(_FROM_FRONT, _FRONT)
+    | dict.fromkeys(HEARD, _HEARD)
     | {
         b"transfer-encoding": _KEEP,
         b"cookie": _COOKIE,
@@ -70,22 +90,6 @@ _WEBSOCKET = [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _OWNED_PREFIXES = (b"x-amzn-oidc-", b"x-auth-request-")
-
-
-class _Verdicts(dict[bytes, int]):
-    """Header name → what to do; each name is thought about once."""
-
-    def __init__(self, judge: Callable[[bytes], int]) -> None:
-        super().__init__()
-        self._judge = judge
-
-    def __missing__(self, name: bytes) -> int:
-        verdict = self._judge(name)
-        if len(name) <= _MEMO_NAME_BYTES:
-            if len(self) >= _MEMO_ENTRIES:
-                self.clear()
-            self[name] = verdict
-        return verdict
 
 
 class Forwarding:
@@ -103,30 +107,47 @@ class Forwarding:
         self._owned = owned
         self._trusted = trusted
         self._cookies = tuple(prefix.encode("ascii") for prefix in cookie_prefixes)
-        self._verdicts = _Verdicts(self._judge)
+        self._verdicts: dict[bytes, int] = {}
+        self._plain: set[bytes] = set()  # the names among them whose lines are kept
         self._place = _Place(public_url)
         self._chains: dict[tuple[str | None, bytes], HeaderList] = {}
 
-    def request_headers(self, headers: HeaderList, peer: tuple[str, int] | None, block: HeaderList) -> HeaderList:
-        """The lines to send on: always a new list, with `block` (the session's identity, or nothing) at its end.
+    def split(self, headers: HeaderList) -> tuple[HeaderList, HeaderList]:
+        """The lines that mean nothing to the gateway, and the others, among them all that its verdict can depend on.
 
-        `headers` as ASGI has them, names in lower case; `peer` is the scope's `client`. Transfer-Encoding stays, since
-        a server that got this far vouches for it and the application must know that a body comes.
+        `headers` as ASGI has them, names in lower case. Two new lists.
         """
-        out: HeaderList = []
-        add = out.append
-        verdicts = self._verdicts
-        odd: list[tuple[int, bytes, bytes]] = []
+        plain: HeaderList = []
+        other: HeaderList = []
+        known = self._plain
         for line in headers:
-            verdict = verdicts[line[0]]
-            if not verdict:
-                add(line)
-            elif verdict == _COOKIE:
-                cookie = strip(line[1], self._cookies)
+            if line[0] in known or self._judge(line[0]) == _KEEP:
+                plain.append(line)
+            else:
+                other.append(line)
+        return plain, other
+
+    def request_headers(
+        self, plain: HeaderList, other: HeaderList, peer: tuple[str, int] | None, block: HeaderList
+    ) -> HeaderList:
+        """The lines to send on, from what `split` gave: `plain`, longer, with `block` (the session's identity, or
+        nothing) at its end.
+
+        `peer` is the scope's `client`. Transfer-Encoding stays, since a server that got this far vouches for it and the
+        application must know that a body comes.
+        """
+        out = plain
+        odd: list[tuple[int, bytes, bytes]] = []
+        for name, value in other:
+            verdict = _COOKIE if name == b"cookie" else self._judge(name)
+            if verdict == _COOKIE:
+                cookie = strip(value, self._cookies)
                 if cookie:
-                    add((b"cookie", cookie))
-            elif verdict != _DROP and line[1] not in _SAYS_NOTHING:
-                odd.append((verdict, *line))
+                    out.append((name, cookie))
+            elif verdict == _HEARD:
+                out.append((name, value))
+            elif verdict != _DROP and value not in _SAYS_NOTHING:
+                odd.append((verdict, name, value))
         host = peer[0] if peer else None
         if odd:
             out = self._with_odd(out, odd, host)
@@ -151,6 +172,23 @@ class Forwarding:
         return out
 
     def _judge(self, name: bytes) -> int:
+        """What to do with a line of this name; each name is thought about once."""
+        verdict = self._verdicts.get(name)
+        if verdict is None:
+            verdict = self._thought(name)
+            if len(name) <= _MEMO_NAME_BYTES:
+                self._remember(name, verdict)
+        return verdict
+
+    def _remember(self, name: bytes, verdict: int) -> None:
+        if len(self._verdicts) >= _MEMO_ENTRIES:
+            self._verdicts.clear()
+            self._plain.clear()
+        self._verdicts[name] = verdict
+        if verdict == _KEEP:
+            self._plain.add(name)
+
+    def _thought(self, name: bytes) -> int:
         folded = fold(name)
         if folded in self._owned or folded.startswith(_OWNED_PREFIXES):
             return _DROP

@@ -1,12 +1,12 @@
 """Decide what happens to one request: let it pass, sign in, refresh first, or refuse."""
 
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 from typing import NamedTuple
 
 from gateway.core.rules import Allow, Requirement
 
 
-class Decision(Enum):
+class Decision(StrEnum):
     """Everything the gate can answer; the middleware, the forward-auth endpoint and the proxy act on it."""
 
     ALLOW = "allow"
@@ -21,6 +21,10 @@ class Decision(Enum):
     """Signing in again would not help (403)."""
     UNAVAILABLE = "unavailable"
     """The provider is down and what the session says is too old: 503 with Retry-After; the session is kept."""
+
+
+# In Python 3.11 a member costs as much as a call.
+_ALLOW_IDENTIFIED, _FORBIDDEN = Decision.ALLOW_IDENTIFIED, Decision.FORBIDDEN
 
 
 class SessionFacts(NamedTuple):
@@ -65,7 +69,7 @@ def decide(
 
 def decide_sound(requirement: Requirement, groups: frozenset[str]) -> Decision:
     """What `decide` says before `sound_until`, whatever the second: the hot path needs no more."""
-    return Decision.ALLOW_IDENTIFIED if requirement.admits(groups) else Decision.FORBIDDEN
+    return _ALLOW_IDENTIFIED if requirement.admits(groups) else _FORBIDDEN
 
 
 def sound_until(session: SessionFacts) -> int:

@@ -87,7 +87,7 @@ class Renewals:
         if self._ended.has(session.id, session.version):  # signed out meanwhile: its fresh tokens must not live on
             await self._revoke(renewed)
             return Ended()
-        kept, lines = await self._keep(renewed, now, part_names(self._policy.cookie.name, live.size))
+        kept, lines = await self._keep(renewed, now, part_names(self._policy.cookie.name, len(live.value)))
         kept.marked = live.marked  # a refresh writes no idle cookie
         made = Refreshed(kept, lines)
         self._newest.put(made, now)

@@ -54,7 +54,7 @@ class Sessions:
     def recognise(self, headers: Sequence[bytes], now: int) -> Live | None:
         """The usable session that the Cookie header lines carry, or None: then nobody is signed in, whatever the cause.
 
-        The hot path: the cookie's bytes are cut out of the header and looked up. Everything unusual takes the long way.
+        The hot path: the cookie is found in the header and looked up. Everything unusual takes the long way.
         """
         for header in headers:
             start = header.find(self._needle)
@@ -62,9 +62,7 @@ class Sessions:
                 continue
             if start and header[start - 1] not in _SPACE_OR_SEMICOLON:
                 break  # the end of a longer name
-            start += len(self._needle)
-            end = header.find(b";", start)
-            live = self._cache.get(header[start:] if end < 0 else header[start:end])
+            live = self._cache.at(header, start + len(self._needle))
             if live is not None and self._usable(live, headers, now):
                 return live
             break
@@ -126,7 +124,7 @@ class Sessions:
             found = live or fresh
             if found is not None and self._usable(found, headers, now):
                 if fresh is not None:
-                    self._cache.put(value.encode("latin-1"), fresh)
+                    self._cache.put(fresh)
                 return found
         return None
 
@@ -140,7 +138,8 @@ class Sessions:
         """Seen and marked at its start: the sign-in wrote an idle cookie, and only that can tell a later time."""
         block, groups = self._render(session), frozenset(session.groups)
         start = session.created_at
-        return Live(session=session, block=block, groups=groups, size=len(value), seen=start, marked=start)
+        given = value.encode("latin-1")
+        return Live(session=session, block=block, groups=groups, value=given, seen=start, marked=start)
 
     def _usable(self, live: Live, headers: Sequence[bytes], now: int) -> bool:
         session = live.session
@@ -162,7 +161,7 @@ class Sessions:
             raise BadData("the session is too large for cookies") from None
         live = self._live(session, value)
         live.seen = live.marked = now
-        self._cache.put(value.encode("latin-1"), live)
+        self._cache.put(live)
         return live, lines
 
     async def _end(self, session: Session, now: int) -> None:

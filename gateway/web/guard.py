@@ -1,11 +1,11 @@
 """Judge one request: whose it is, what its path needs, and what follows."""
 
 from collections.abc import Sequence
-from itertools import product
 from operator import itemgetter
 from typing import NamedTuple
 
 from gateway.core.asgi import HeaderList
+from gateway.core.forwarding import HEARD, METHOD_OVERRIDES
 from gateway.core.gate import Decision, SessionFacts, decide, decide_sound
 from gateway.core.rules import AccessRules, Requirement, strictest
 from gateway.errors import BadToken, ProviderUnavailable, StoreUnavailable
@@ -37,20 +37,25 @@ class Guard:
 
     def glance(self, method: str, raw_path: bytes, headers: HeaderList, now: int) -> Verdict | None:
         """The verdict where somebody's session is sound, as nearly always; else None, and `judge`
-        must be asked. Raises BadPath."""
-        heard = [line for line in headers if line[0] in _HEARD]
-        if len(heard) != 1 or heard[0][0] != b"cookie":
-            return None
-        live = self._sessions.recognise((heard[0][1],), now)
+        must be asked. `headers`: at least those that are not plain (`Forwarding.split`). Raises BadPath."""
+        cookie: bytes | None = None
+        for name, value in headers:
+            if name in HEARD:
+                if cookie is not None or name != b"cookie":
+                    return None
+                cookie = value
+        live = self._sessions.recognise((cookie,), now) if cookie is not None else None
         if live is None or now >= live.sound_until:
             return None
         requirement = self._rules.judge(method, raw_path)
         return Verdict(decide_sound(requirement, live.groups), requirement, live)
 
     async def judge(self, method: str, raw_path: bytes, headers: HeaderList, now: int) -> Verdict:
-        """The verdict on a request. Raises BadPath."""
+        """The verdict on a request; `headers` as for `glance`. Raises BadPath."""
         requirement = self._rules.judge(method, raw_path)
-        if not _OVERRIDES.isdisjoint(map(_NAME, headers)):
+        if not METHOD_OVERRIDES.isdisjoint(
+            map(_NAME, headers)
+        ):  # an application may believe them: both must be allowed
             asked = [self._rules.judge(other, raw_path) for other in _overriding(headers)]
             requirement = strictest([requirement, *asked])
         cookies = cookie_lines(headers)
@@ -87,28 +92,12 @@ class Guard:
         return Verdict(decision, requirement, outcome.live, outcome.set_cookies)
 
 
-def _spellings(name: bytes) -> list[bytes]:
-    """The name with every mix of `-`, `_` and `.`: some applications take them for one another."""
-    first, *rest = name.split(b"-")
-    mixes = product(b"-_.", repeat=len(rest))
-    return [first + b"".join(b"%c%b" % pair for pair in zip(mix, rest, strict=True)) for mix in mixes]
-
-
-# Frameworks that honour one of these serve another method than the one in the request line: both must be allowed.
-_OVERRIDES = frozenset(
-    spelling
-    for name in (b"x-http-method-override", b"x-http-method", b"x-method-override")
-    for spelling in _spellings(name)
-)
 _NAME = itemgetter(0)
-
-_HEARD = _OVERRIDES | {b"cookie", b"authorization"}
-"""The header lines that a verdict can depend on."""
 
 
 def _overriding(headers: HeaderList) -> list[str]:
     """The methods that override headers name, whichever of them an application would believe."""
-    values = [value for name, value in headers if name in _OVERRIDES]
+    values = [value for name, value in headers if name in METHOD_OVERRIDES]
     return [method.strip().decode("latin-1").upper() for value in values for method in value.split(b",")]
 
 

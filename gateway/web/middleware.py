@@ -4,18 +4,18 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 from starlette.responses import Response
 
 from gateway.core.asgi import ASGIApp, HeaderList, Message, Receive, Scope, Send
-from gateway.core.forwarding import Forwarding, without_own_cookies
+from gateway.core.forwarding import Forwarding
 from gateway.core.gate import Decision
 from gateway.core.rules import Allow
 from gateway.errors import GatewayError, UpstreamError
 from gateway.sessions.service import Sessions
+from gateway.web.answer_headers import application_headers, private_headers
 from gateway.web.authflow import AuthFlow
-from gateway.web.caching import private_headers
 from gateway.web.guard import Guard, Verdict
 from gateway.web.refusals import Refusals
 
@@ -28,6 +28,16 @@ Observe = Callable[[bytes, str, str, str, int, float], None]
 _log = logging.getLogger(__name__)
 
 _NOBODY: Final[HeaderList] = []
+# In Python 3.11 an Enum's member costs as much as a call.
+_ANYONE: Final = Allow.ANYONE
+_IDENTIFIED: Final = Decision.ALLOW_IDENTIFIED
+_FORWARDED: Final = frozenset({Decision.ALLOW, Decision.ALLOW_IDENTIFIED})
+
+
+def _block(verdict: Verdict) -> HeaderList:
+    """The identity header lines that the application gets."""
+    live = verdict.live
+    return live.block if live is not None and verdict.decision is _IDENTIFIED else _NOBODY
 
 
 class _Exchange:
@@ -54,14 +64,17 @@ class _Exchange:
         if kind not in _STARTS:
             return message
         self.status = message.get("status", 101)
-        headers = message.get("headers", ())
+        headers, cookies = message.get("headers", ()), self.cookies
         if self.foreign:
-            headers = without_own_cookies(headers)
-        if self.private or self.cookies:
-            headers = [*private_headers(headers), *((b"set-cookie", value) for value in self.cookies)]
+            headers = application_headers(headers, private=self.private or bool(cookies))
+        elif cookies:
+            headers = private_headers(headers)
+        if cookies:
+            headers += [(b"set-cookie", value) for value in cookies]
         return {**message, "headers": headers}
 
 
+_HANDSHAKE: Final = "GET"  # a WebSocket's (RFC 6455 §4.1)
 _KINDS: Final = frozenset({"http", "websocket"})
 _STARTS: Final = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
 
@@ -110,7 +123,7 @@ class Middleware:
         started = perf_counter()
         exchange = _Exchange(send)
         request_id = self._new_id()
-        method = scope["method"] if kind == "http" else "WEBSOCKET"
+        method = scope["method"] if kind == "http" else _HANDSHAKE
         rule = decision = ""
         try:
             if scope["path"] in self._own:
@@ -119,12 +132,18 @@ class Middleware:
                 await response(scope, receive, exchange.send)
             else:
                 now = int(self._clock())
-                verdict = self._glance(scope, now) or await self._judge(scope, now)
-                rule, decision = verdict.requirement.rule, verdict.decision.value
+                plain, other = self._forwarding.split(scope["headers"])
+                asked = (method, scope.get("raw_path") or scope["path"].encode(), other, now)
+                verdict = self._guard.glance(*asked) or await self._guard.judge(*asked)
+                decision, rule = verdict.decision, verdict.requirement.rule
                 exchange.cookies = verdict.set_cookies
-                if verdict.decision is Decision.ALLOW_IDENTIFIED or verdict.decision is Decision.ALLOW:
-                    inner = self._forwarded(verdict, scope, exchange, request_id, now)
-                    await self._app(inner, receive, exchange.send)
+                if decision in _FORWARDED:
+                    lines = self._forwarding.request_headers(plain, other, scope.get("client"), _block(verdict))
+                    lines.append((b"x-request-id", request_id))
+                    self._expect(exchange, verdict, now)
+                    # A new list in a copied scope: servers that merge trailers into the live one never reach the
+                    # application (A5).
+                    await self._app({**scope, "headers": lines}, receive, exchange.send)
                 else:
                     response = await self._answer(verdict, scope, now)
                     await response(scope, receive, exchange.send)
@@ -134,6 +153,7 @@ class Middleware:
                 raise  # the answer has begun: only a broken connection can say that it is not whole
             await self._refusals.error(error, scope)(scope, receive, exchange.send)
         finally:
+            method = method if kind == "http" else "WEBSOCKET"
             self._observe(request_id, method, rule, decision, exchange.status, perf_counter() - started)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -145,35 +165,15 @@ class Middleware:
             return self._refusals.no_websocket()
         return await self._own[scope["path"]](scope, receive, int(self._clock()))
 
-    def _glance(self, scope: Scope, now: int) -> Verdict | None:
-        if "raw_path" not in scope or scope["type"] != "http":
-            return None
-        return self._guard.glance(scope["method"], scope["raw_path"], scope["headers"], now)
-
-    async def _judge(self, scope: Scope, now: int) -> Verdict:
-        raw_path = scope.get("raw_path") or scope["path"].encode()
-        method = scope.get("method", "GET")  # a WebSocket handshake is a GET (RFC 6455 §4.1)
-        return await self._guard.judge(method, raw_path, scope["headers"], now)
-
-    def _forwarded(
-        self, verdict: Verdict, scope: Scope, exchange: _Exchange, request_id: bytes, now: int
-    ) -> dict[str, Any]:
-        """The scope for the application; `exchange` is told what its answer must be."""
-        live = verdict.live
-        identified = verdict.decision is Decision.ALLOW_IDENTIFIED and live is not None
-        # A new list in a copied scope: servers that merge trailers into the live one never reach the application (A5).
-        inner = dict(scope)
-        inner["headers"] = headers = self._forwarding.request_headers(
-            scope["headers"], scope.get("client"), live.block if identified and live is not None else _NOBODY
-        )
-        headers.append((b"x-request-id", request_id))
+    def _expect(self, exchange: _Exchange, verdict: Verdict, now: int) -> None:
+        """Tell `exchange` what the application's answer must be."""
         exchange.foreign = True
-        if live is not None and verdict.requirement.allow is not Allow.ANYONE:
+        live = verdict.live
+        if live is not None and verdict.requirement.allow is not _ANYONE:
             exchange.private = True
             touched = self._sessions.touch(live, now)
             if touched is not None:
                 exchange.cookies = [*exchange.cookies, touched]
-        return inner
 
     async def _answer(self, verdict: Verdict, scope: Scope, now: int) -> Response:
         if verdict.decision is Decision.SIGN_IN:

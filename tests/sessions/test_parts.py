@@ -11,7 +11,7 @@ from gateway.errors import BadToken
 from gateway.sessions.ended import EVERY_VERSION, EndedSessions
 from gateway.sessions.flights import Flights
 from gateway.sessions.idle import IdleClock
-from gateway.sessions.live import OVERHEAD, Live, LiveCache
+from gateway.sessions.live import OVERHEAD, STAMP, Live, LiveCache
 from gateway.sessions.newest import GRACE_SECONDS, NewestVersions
 from gateway.sessions.outcomes import Refreshed
 from gateway.sessions.versions import first_version, next_version, refresh_time
@@ -31,9 +31,9 @@ from tests.support.sessions import (
 )
 
 
-def live(session_id: str = "one", version: int = 1, size: int = 0) -> Live:
+def live(session_id: str = "one", version: int = 1, value: bytes = b"") -> Live:
     tokens = TokenSet(refresh_token="r")
-    return Live(session(id=session_id, version=version, tokens=tokens), [(b"a", b"bc")], frozenset(), size)
+    return Live(session(id=session_id, version=version, tokens=tokens), [(b"a", b"bc")], frozenset(), value)
 
 
 # --- the cache
@@ -41,41 +41,61 @@ def live(session_id: str = "one", version: int = 1, size: int = 0) -> Live:
 
 def test_the_cache_is_bounded_in_bytes():
     """When the bound is reached, the least recently used leaves; the count of bytes follows."""
-    cache = LiveCache(3 * (OVERHEAD + 4))
-    for key in (b"1", b"2", b"3"):
-        cache.put(key, live())
+    cache = LiveCache(3 * (OVERHEAD + 5))
+    for value in (b"1", b"2", b"3"):
+        cache.put(live(value=value))
     cache.get(b"1")
-    cache.put(b"4", live())
-    assert [cache.get(key) is not None for key in (b"1", b"2", b"3", b"4")] == [True, False, True, True]
-    assert cache.size == 3 * (OVERHEAD + 4)
+    cache.put(live(value=b"4"))
+    assert [cache.get(value) is not None for value in (b"1", b"2", b"3", b"4")] == [True, False, True, True]
+    assert cache.size == 3 * (OVERHEAD + 5)
 
 
 @pytest.mark.property
-@given(st.lists(st.tuples(st.sampled_from("pgd"), st.integers(0, 5), st.integers(0, 9000)), max_size=40))
+@given(st.lists(st.tuples(st.sampled_from("pg"), st.integers(0, 5), st.integers(STAMP, 9000)), max_size=40))
 def test_the_cache_never_exceeds_its_bound(steps):
-    """Whatever is put, got and dropped, the bytes are those of the entries, and at most the bound."""
+    """Whatever is put and got, the bytes are those of the entries, and at most the bound."""
     cache = LiveCache(20_000)
     for step, key, size in steps:
-        name = str(key).encode()
+        value = str(key).encode() * size
         if step == "p":
-            cache.put(name, live(size=size))
-        elif step == "g":
-            cache.get(name)
+            cache.put(live(value=value))
         else:
-            cache.drop(name)
+            cache.get(value)
         assert cache.size == sum(one.cost() for one in cache._entries.values()) <= 20_000
+
+
+def test_a_cookie_value_is_known_by_all_its_bytes():
+    """C5: a value that only begins like a session's, or goes on behind it, is nobody's."""
+    cache, value = LiveCache(), b"k" * STAMP + b"sealed"
+    cache.put(live(value=value))
+    for header in (value, value + b"; a=b"):
+        assert cache.at(header, 0) is not None
+    for header in (value[:-1], value[:-1] + b"x", value + b"x", value + b" ", value[:STAMP], b"", b"x" + value):
+        assert cache.at(header, 0) is None
+    assert cache.at(b"cg=" + value, 3) is not None
+
+
+def test_of_values_that_begin_alike_the_last_stays():
+    """Sealed values never do; should others, each takes the place of the one before, and is counted once."""
+    cache, one, other = LiveCache(), b"k" * STAMP + b"1", b"k" * STAMP + b"2"
+    cache.put(live(value=one))
+    cache.put(live(value=other))
+    assert (cache.get(one), cache.get(other) is not None, len(cache)) == (None, True, 1)
+    assert cache.size == live(value=other).cost()
 
 
 def test_an_entry_larger_than_the_cache_does_not_stay():
     """A cache that is too small for a session holds nothing, and says so."""
     cache = LiveCache(10)
-    cache.put(b"1", live())
+    cache.put(live(value=b"1"))
     assert (cache.get(b"1"), cache.size, len(cache)) == (None, 0, 0)
 
 
 def test_a_live_session_prints_no_header_lines():
-    """H4: neither identity header lines nor groups print."""
-    assert "bc" not in repr(live()).replace("'", "")
+    """H4: neither identity header lines nor groups nor the cookie's value print."""
+    printed = repr(live(value=b"sealed")).replace("'", "")
+    assert "bc" not in printed
+    assert "sealed" not in printed
 
 
 # --- ended sessions

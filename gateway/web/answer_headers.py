@@ -1,8 +1,40 @@
-"""Keep shared caches away from what only one person may see."""
+"""Rewrite the header lines of an answer: no cookie of ours from an application, one person's answer for no other."""
 
 from collections.abc import Iterable
+from operator import itemgetter
+from typing import Final
 
 from gateway.core.asgi import HeaderList
+from gateway.core.forwarding import without_own_cookies
+
+_NAME_OF = itemgetter(0)
+_MEMO_ENTRIES: Final = 1024
+_MEMO_NAME_BYTES: Final = 64
+
+_plain: set[bytes] = set()
+"""Names, as applications spell them, of lines that set no cookie and speak to no cache. Learned, up to a bound."""
+
+
+def application_headers(headers: Iterable[tuple[bytes, bytes]], *, private: bool) -> HeaderList:
+    """What an application's answer may say: a new list. `private`: it is for one person, and shared caches are told."""
+    lines = [*headers]
+    if _plain.issuperset(map(_NAME_OF, lines)):  # as nearly always
+        if private:
+            lines.append(_PRIVATE)
+        return lines
+    lines = without_own_cookies(lines)
+    _learn(lines)
+    return private_headers(lines) if private else lines
+
+
+def _learn(lines: HeaderList) -> None:
+    for name, _ in lines:
+        if len(_plain) < _MEMO_ENTRIES and len(name) <= _MEMO_NAME_BYTES and not _is_remarkable(name.lower()):
+            _plain.add(name)
+
+
+def _is_remarkable(name: bytes) -> bool:
+    return name in {b"set-cookie", _NAME} or name.endswith(_FOR_SHARED_CACHES)
 
 
 def private_headers(headers: Iterable[tuple[bytes, bytes]]) -> HeaderList:
@@ -17,13 +49,14 @@ def private_headers(headers: Iterable[tuple[bytes, bytes]]) -> HeaderList:
     said = [place for place, (name, _) in enumerate(kept) if len(name) == _LENGTH and name.lower() == _NAME]
     for place in said:
         kept[place] = (_NAME, _private(kept[place][1]))
-    return kept if said else [*kept, (_NAME, b"private")]
+    return kept if said else [*kept, _PRIVATE]
 
 
 _FOR_SHARED_CACHES = (b"cdn-cache-control", b"surrogate-control")
 """RFC 9213 and its elder (also as `Cloudflare-CDN-Cache-Control`): caches that know them ignore Cache-Control."""
 _LONG = min(map(len, _FOR_SHARED_CACHES))
 _NAME = b"cache-control"
+_PRIVATE = (_NAME, b"private")
 _LENGTH = len(_NAME)
 
 
