@@ -4,7 +4,7 @@ import asyncio
 import errno
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,30 +97,28 @@ async def serve_until_signal(
 
 
 async def _start(stack: AsyncExitStack, listener: Listener, grace: float) -> Running:
-    app = _Starting(listener.app)
-    serving = running(app, host=listener.host, port=listener.port, limits=listener.limits, grace=grace)
+    start = _Start(listener.app)
+    host, port, limits = listener.host, listener.port, listener.limits
+    serving = running(listener.app, host=host, port=port, limits=limits, grace=grace, lifespan=start)
     try:
         return await stack.enter_async_context(serving)
     except OSError as error:
         raise cannot_listen(listener.host, listener.port, listener.setting, error) from error
     except RuntimeError:
-        if app.mistake is None:
+        if start.mistake is None:
             raise
-        raise app.mistake from None
+        raise start.mistake from None
 
 
-class _Starting:
-    """An application that remembers the user's mistake for which it did not start: servers only log a traceback."""
+class _Start:
+    """An application's lifespan that remembers the user's mistake for which it did not start: servers only log a
+    traceback."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self.mistake: GatewayError | None = None
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        # Not a coroutine of its own: every request comes through here.
-        return (self._lifespan if scope["type"] == "lifespan" else self._app)(scope, receive, send)
-
-    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         failed: Message | None = None
 
         async def held_back(message: Message) -> None:

@@ -67,7 +67,7 @@ def _config(kind: type[uvicorn.Config], app: ASGIApp | str, limits: Limits, **mo
 
 
 @asynccontextmanager
-async def running(
+async def running(  # noqa: PLR0913 - each is an option of its own, all with a default
     app: ASGIApp,
     *,
     host: str = "127.0.0.1",
@@ -75,11 +75,13 @@ async def running(
     limits: Limits | None = None,
     grace: float = GRACE_SECONDS,
     certificate: tuple[str, str] | None = None,
+    lifespan: ASGIApp | None = None,
 ) -> AsyncIterator[Running]:
     """Serve `app` in the current loop, on a free port when `port` is 0, for as long as the context lasts.
 
-    `certificate` is (certificate file, key file) for https. Any number of them may run side by side. On leaving,
-    requests in flight get `grace` seconds, then they are cancelled.
+    `certificate` is (certificate file, key file) for https; `lifespan` hears of start and stop in the place of `app`.
+    Any number of them may run side by side. On leaving, requests in flight get `grace` seconds, then they are
+    cancelled.
 
     Raises:
         OSError: the port is in use, or the address is not ours.
@@ -92,7 +94,7 @@ async def running(
     listener = _bind(host, port)
     listeners = [listener, *(listener.dup() for _ in range(ACCEPTS - 1))]
     server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
+    server.lifespan = config.lifespan_class(_loaded(lifespan) if lifespan else config)
     try:
         await server.startup(sockets=listeners)
     except SystemExit as exit_:  # uvicorn leaves the process when a lifespan fails; a part of a program must not
@@ -106,6 +108,12 @@ async def running(
     finally:
         dates.cancel()
         await _stop(server, grace)
+
+
+def _loaded(lifespan: ASGIApp) -> uvicorn.Config:
+    config = _config(uvicorn.Config, lifespan, Limits(), lifespan="auto")
+    config.load()
+    return config
 
 
 def _bind(host: str, port: int) -> socket.socket:
