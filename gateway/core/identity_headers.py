@@ -56,11 +56,6 @@ def owned_names(configured: Iterable[str]) -> frozenset[bytes]:
     return _ALWAYS_OWNED | {fold(name.encode("latin-1")) for name in configured}
 
 
-def is_true(value: object) -> bool:
-    """Whether a claim says yes: Cognito's userInfo writes `"true"` and `"false"` as texts (D14)."""
-    return value is True or (isinstance(value, str) and value.lower() == "true")
-
-
 @dataclass(frozen=True, slots=True)
 class _Template:
     name: bytes

@@ -140,7 +140,7 @@ async def echoed(port: int, sent: list[bytes], pieces: list[bytes]) -> Frames:
 
 @pytest.mark.parametrize("case", GOOD)
 async def test_messages_are_answered_as_without_the_gateway(case):
-    """Issue 3: fragments, control frames in between, every length's encoding."""
+    """Fragments, control frames in between, every length's encoding."""
     async with both_ways(compression=None) as ports:
         direct, through = [await echoed(port, GOOD[case], GOOD[case]) for port in ports]
     assert through == direct
@@ -158,7 +158,7 @@ async def test_frames_that_come_byte_by_byte(case):
 
 @pytest.mark.parametrize("case", ENDS)
 async def test_what_ends_a_connection_ends_it_as_without_the_gateway(case):
-    """Issue 3: bad UTF-8, reserved bits and opcodes, each close code: the upstream judges them, with its own code."""
+    """Bad UTF-8, reserved bits and opcodes, each close code: the upstream judges them, with its own code."""
     async with both_ways(compression=None) as ports:
         direct, through = [(await answers(port, [ENDS[case]]))[1] for port in ports]
     assert through == direct
@@ -193,7 +193,7 @@ async def heard(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 
 @pytest.mark.parametrize("code", CODES)
 async def test_the_upstreams_close_code_reaches_the_client_and_back(code):
-    """Issue 3: every code that may be sent, with its reason, in both directions."""
+    """Every code that may be sent, with its reason, in both directions."""
     async with told(plain(CLOSE, closing(code, b"why"))) as (client, up_reader, up_writer):
         assert await heard(up_reader) == (CLOSE, closing(code, b"why"))
         up_writer.close()

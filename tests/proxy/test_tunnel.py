@@ -30,7 +30,7 @@ async def echoed():
 
 
 async def test_text_binary_compression_and_subprotocol_pass(echoed):
-    """Issue 3: both kinds of message keep their kind; the upstream chooses sub-protocol and compression."""
+    """Both kinds of message keep their kind; the upstream chooses sub-protocol and compression."""
     url, _ = echoed
     async with websockets.connect(url, subprotocols=[Subprotocol("other"), Subprotocol("chat")]) as ws:
         assert ws.subprotocol == "chat"
@@ -43,7 +43,7 @@ async def test_text_binary_compression_and_subprotocol_pass(echoed):
 
 
 async def test_a_16_mib_message_in_fragments_passes(echoed):
-    """Issue 3: large messages and their fragments, with back-pressure."""
+    """Large messages and their fragments, with back-pressure."""
     url, _ = echoed
     data = os.urandom(2**24)
     async with websockets.connect(url, compression=None, max_size=2**25) as ws:
@@ -53,7 +53,7 @@ async def test_a_16_mib_message_in_fragments_passes(echoed):
 
 @pytest.mark.parametrize("code", [1000, 1001, 3000, 4999])
 async def test_the_clients_close_code_reaches_the_upstream_and_back(echoed, code):
-    """Issue 3: close codes pass unchanged."""
+    """Close codes pass unchanged."""
     url, gate = echoed
     async with websockets.connect(url) as ws:
         await ws.close(code, "why")
@@ -88,7 +88,7 @@ async def test_stopping_the_server_says_going_away():
 
 
 async def test_bytes_pass_unchanged_both_ways():
-    """Issue 3: bad UTF-8, reserved bits, unknown opcodes: ends that speak WebSocket judge them, not the tunnel."""
+    """Bad UTF-8, reserved bits, unknown opcodes: ends that speak WebSocket judge them, not the tunnel."""
     async with tunnelled() as (_, (reader, writer), (up_reader, up_writer)):
         wild = b"\xf7\x85\x01\x02\x03\x04hello" + b"\x81\x02\xff\xfe" + bytes(range(256))
         writer.write(wild)
@@ -110,7 +110,7 @@ async def test_what_came_with_the_handshakes_is_not_lost():
 
 
 async def test_a_close_frame_waits_for_the_frame_in_transit():
-    """Issue 3: 4401 goes between two frames, never into one; what the upstream says after it is dropped."""
+    """4401 goes between two frames, never into one; what the upstream says after it is dropped."""
     async with tunnelled() as (gate, (reader, writer), (_, up_writer)):
         up_writer.write(b"\x82\x7e\x01\x00" + b"a" * 100)
         await reader.readexactly(104)
@@ -171,7 +171,7 @@ async def test_an_upstream_that_has_left_already_is_heard():
 
 
 async def test_nothing_of_the_handshake_stays():
-    """Issue 3: an idle tunnel is two transports; its task, scope and header lines are free, without a collection."""
+    """An idle tunnel is two transports; its task, scope and header lines are free, without a collection."""
     gc.disable()
     try:
         async with tunnelled() as (gate, (reader, writer), (up_reader, up_writer)):

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.network
 
 
 async def test_the_handshake_travels_with_its_lines():
-    """Issue 3: raw path and query byte for byte, Sec-WebSocket-* untouched and in order, hop-by-hop lines made new."""
+    """Raw path and query byte for byte, Sec-WebSocket-* untouched and in order, hop-by-hop lines made new."""
     lines = (b"Sec-WebSocket-Protocol: a, b", b"Sec-WebSocket-Extensions: x; y=1", b"X-User: ada", b"X-Drop: 1")
     async with raw_upstream(SWITCH) as (port, peers), running(Gate(port)) as server:
         _, writer = await asyncio.open_connection(server.host, server.port)

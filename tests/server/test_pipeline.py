@@ -125,7 +125,7 @@ def test_byte_by_byte_gives_what_the_whole_gives(requests_, bad):
 @pytest.mark.property
 @given(streams, st.lists(st.integers(1, 700), max_size=6))
 def test_valid_requests_arrive_as_exactly_those_requests(requests_, cuts):
-    """Law (issue 3): any sequence of valid requests on one connection is those requests, through a real socket."""
+    """Law: any sequence of valid requests on one connection is those requests, through a real socket."""
 
     async def scenario():
         app = Recorder()
