@@ -19,7 +19,7 @@ IDLE = 5000
 
 def websockets(world: World, effort: Effort, *, with_peers: bool) -> Iterator[Row]:
     """Echoes a CPU-second, and memory of 5,000 idle ones, behind the gateway and behind oauth2-proxy."""
-    with _echo_server(world) as port, _in_front_of(world, port) as gateway:
+    with echo_server(world) as port, _in_front_of(world, port) as gateway:
         cookie = sign_in(gateway.url + "/")
         ours = [echoes(gateway, cookie, seconds=effort.seconds).per_cpu_second for _ in range(effort.pairs)]
         yield Row("WebSocket echo, 64 connections", round(statistics.median(ours)), "messages per CPU-second")
@@ -39,7 +39,8 @@ def _beside(world: World, port: int, ours: list[float], effort: Effort) -> Itera
 
 
 @contextlib.contextmanager
-def _echo_server(world: World) -> Iterator[int]:
+def echo_server(world: World) -> Iterator[int]:
+    """An upstream that gives each message back; its port."""
     port = free_port()
     command = [sys.executable, "-m", "bench.websockets", "serve", str(port)]
     with running("echo", command, port, core=LOAD_CORE, log=Path(world.folder) / "echo.log"):
