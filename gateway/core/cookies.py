@@ -124,16 +124,23 @@ def strip(header: bytes, owned: tuple[bytes, ...]) -> bytes:
 
     A header that holds none of them is returned as it is. Never raises (C8).
     """
-    if b";" not in header:  # as where ours is the only one; it is long, and need not be copied
-        return b"" if header.strip().startswith(owned) else header
     kept = []
     found = False
-    for piece in header.split(b";"):
-        cookie = piece.strip()
-        if cookie.startswith(owned):
+    start, size = 0, len(header)
+    while start < size:
+        end = header.find(b";", start)
+        if end < 0:
+            end = size
+        name = start + 1 if header.startswith(b" ", start) else start
+        if header.startswith(owned, name, end):  # our own are long, and need not be copied
             found = True
-        elif cookie:
-            kept.append(cookie)
+        else:
+            cookie = header[start:end].strip()
+            if cookie.startswith(owned):
+                found = True
+            elif cookie:
+                kept.append(cookie)
+        start = end + 1
     return b"; ".join(kept) if found else header
 
 
