@@ -132,7 +132,7 @@ def strip(header: bytes, owned: tuple[bytes, ...]) -> bytes:
         if end < 0:
             end = size
         name = start + 1 if header.startswith(b" ", start) else start
-        if header.startswith(owned, name, end):  # our own are long, and need not be copied
+        if header.startswith(owned, name):  # our own are long, and need not be copied
             found = True
         else:
             cookie = header[start:end].strip()

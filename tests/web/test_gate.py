@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from gateway.web import answer_headers
 from tests.support.tokens import LIFETIME, SUB, sign
 from tests.support.world import NAVIGATION, SETTINGS, World
 
@@ -197,6 +198,49 @@ async def test_a_prefetch_starts_no_sign_in():
     assert answer.status_code == 401
     assert "set-cookie" not in answer.headers
     assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_of_sessions_in_several_cookie_lines_the_first_counts():
+    """However a request's cookies come, in one line or two, warm or cold, they mean the same person."""
+    world = World()
+    first, second = await signed_in(world), world.visitor()
+    world.provider.claims = {"email": "other@example.com"}
+    await second.sign_in()
+    lines = [f"{name}={value}" for each in (first, second) for name, value in each.cookies.items() if "session" in name]
+
+    for way in ([("cookie", "; ".join(lines))], [("cookie", line) for line in lines]):
+        await world.visitor().fetch("/", headers=way)
+
+        assert world.app.last[b"x-forwarded-email"] == b"ada@example.com"
+
+
+@pytest.mark.parametrize("name", ["authorization", "x-http-method-override", "x-cookie"])
+async def test_a_session_in_another_line_is_none(name):
+    """Only a Cookie line signs somebody in."""
+    world = World()
+    ada = await signed_in(world)
+    session = "; ".join(f"{name}={value}" for name, value in ada.cookies.items())
+
+    assert (await world.visitor().fetch("/", headers={name: session})).status_code == 401
+    assert (await world.visitor().fetch("/", headers={"cookie": session})).status_code == 200
+
+
+async def test_names_of_answers_are_remembered_within_a_bound(monkeypatch):
+    """An application that invents header names fills no memory, and loses none of them."""
+    monkeypatch.setattr(answer_headers, "_plain", set())
+    monkeypatch.setattr(answer_headers, "_MEMO_ENTRIES", 8)
+    world = World()
+    visitor = await signed_in(world)
+
+    for number in range(20):
+        name = f"x-{number}".encode()
+        world.app.headers = [(name, b"1"), (b"x-" * 100, b"1")]
+        answer = await visitor.navigate("/")
+
+        assert answer.headers[name.decode()] == "1"
+        assert answer.headers["cache-control"] == "private"
+    assert len(answer_headers._plain) == 8
+    assert max(map(len, answer_headers._plain)) < 10
 
 
 async def test_a_sent_form_is_not_redirected_away():
