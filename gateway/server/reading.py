@@ -120,8 +120,8 @@ class HeadReader(HttpToolsProtocol):
         if method is None:
             raise Refused(405, "The method is not allowed.")
         if self._hosts != 1:
-            raise Refused(400, "Exactly one Host header is needed.")
-        if self._host != self._good_host:
+            self._check_missing_host(version)
+        elif self._host != self._good_host:
             check_host(self._host)
             self._good_host = self._host
         if self._codings is not None:
@@ -130,6 +130,12 @@ class HeadReader(HttpToolsProtocol):
         if self.parser.should_upgrade():
             self._upgrade = self._judge_upgrade(method, version)
         return method
+
+    def _check_missing_host(self, version: str) -> None:
+        """HTTP/1.0 may leave it out (RFC 9112 §3.2), as load balancers' probes do."""
+        if self._hosts or version != "1.0":
+            raise Refused(400, "Exactly one Host header is needed.")
+        self._host = b""
 
     def _check_size(self) -> None:
         if len(self.headers) > self.limits.header_count:

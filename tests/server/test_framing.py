@@ -120,7 +120,8 @@ async def test_no_control_character_passes_in_a_name_or_a_value():
         b"GET / HTTP/1.1\r\nHost: a, b\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: \r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: u@a\r\n\r\n",
-        b"GET / HTTP/1.0\r\n\r\n",
+        b"GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n",
+        b"GET http://h/ HTTP/1.0\r\n\r\n",
         b"GET /a#b HTTP/1.1\r\nHost: h\r\n\r\n",
         b"GET http://other/ HTTP/1.1\r\nHost: h\r\n\r\n",
         b"GET http://h/#x HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -163,6 +164,18 @@ async def test_absolute_form_of_the_same_host_is_its_path():
         await talk(server, b"GET http://H/a?b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
         await talk(server, b"OPTIONS * HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
     assert app.requests == [("GET", b"/a", b"b", b""), ("OPTIONS", b"*", b"", b"")]
+
+
+async def test_a_probe_in_http_1_0_needs_no_host():
+    """RFC 9112 §3.2 asks HTTP/1.1 alone for it; HAProxy's `httpchk` sends none. The host of the request before on the
+    connection does not count for it."""
+    app = Recorder()
+    async with running(app) as server:
+        said = await talk(server, b"OPTIONS /livez HTTP/1.0\r\n\r\n")
+        again = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET http://h/b HTTP/1.0\r\n\r\n"
+        assert statuses(await talk(server, again)) == [200, 400]
+    assert status(said) == 200
+    assert app.requests == [("OPTIONS", b"/livez", b"", b""), ("GET", b"/a", b"", b"")]
 
 
 @pytest.mark.parametrize("apart", [False, True], ids=["with the request", "after the application began"])
