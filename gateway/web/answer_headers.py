@@ -29,12 +29,11 @@ def application_headers(headers: Iterable[tuple[bytes, bytes]], *, private: bool
 
 def _learn(lines: HeaderList) -> None:
     for name, _ in lines:
-        if len(_plain) < _MEMO_ENTRIES and len(name) <= _MEMO_NAME_BYTES and not _is_remarkable(name.lower()):
+        if name in _plain or len(_plain) >= _MEMO_ENTRIES or len(name) > _MEMO_NAME_BYTES:
+            continue
+        lower = name.lower()
+        if lower not in _REMARKABLE and not lower.endswith(_FOR_SHARED_CACHES):
             _plain.add(name)
-
-
-def _is_remarkable(name: bytes) -> bool:
-    return name in {b"set-cookie", _NAME} or name.endswith(_FOR_SHARED_CACHES)
 
 
 def private_headers(headers: Iterable[tuple[bytes, bytes]]) -> HeaderList:
@@ -57,6 +56,7 @@ _FOR_SHARED_CACHES = (b"cdn-cache-control", b"surrogate-control")
 _LONG = min(map(len, _FOR_SHARED_CACHES))
 _NAME = b"cache-control"
 _PRIVATE = (_NAME, b"private")
+_REMARKABLE = frozenset({b"set-cookie", _NAME})
 _LENGTH = len(_NAME)
 
 
