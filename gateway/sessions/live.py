@@ -59,7 +59,8 @@ class Live:
 class LiveCache:
     """Least recently used sessions by their cookie's exact bytes; the oldest leave when the bound is reached.
 
-    Of values that begin alike, as only a forged one would with another, the last stays.
+    Of values that begin alike, as only a forged one would with another, the last stays. The comparison may take as long
+    as it likes: who could learn from its time has the 96 random bits of a nonce right already.
     """
 
     __slots__ = ("_entries", "_limit", "size")
