@@ -43,21 +43,26 @@ def private_headers(headers: Iterable[tuple[bytes, bytes]]) -> HeaderList:
     RFC 9111 §5.2.2: `public` and `s-maxage` let a shared cache keep an answer to one person's request; so may no
     Cache-Control at all (§3, heuristics). `no-store` and `private` say enough already.
     """
-    # A cheap first look: few names are that long.
-    kept = [line for line in headers if len(line[0]) < _LONG or not line[0].lower().endswith(_FOR_SHARED_CACHES)]
-    said = [place for place, (name, _) in enumerate(kept) if len(name) == _LENGTH and name.lower() == _NAME]
-    for place in said:
-        kept[place] = (_NAME, _private(kept[place][1]))
-    return kept if said else [*kept, _PRIVATE]
+    kept: HeaderList = []
+    is_said = False
+    for line in headers:
+        if line[0] in _plain:
+            kept.append(line)
+            continue
+        name = line[0].lower()
+        if name == _NAME:
+            kept.append((_NAME, _private(line[1])))
+            is_said = True
+        elif not name.endswith(_FOR_SHARED_CACHES):
+            kept.append(line)
+    return kept if is_said else [*kept, _PRIVATE]
 
 
 _FOR_SHARED_CACHES = (b"cdn-cache-control", b"surrogate-control")
 """RFC 9213 and its elder (also as `Cloudflare-CDN-Cache-Control`): caches that know them ignore Cache-Control."""
-_LONG = min(map(len, _FOR_SHARED_CACHES))
 _NAME = b"cache-control"
 _PRIVATE = (_NAME, b"private")
 _REMARKABLE = frozenset({b"set-cookie", _NAME})
-_LENGTH = len(_NAME)
 
 
 def _private(value: bytes) -> bytes:
