@@ -167,8 +167,10 @@ async def test_absolute_form_of_the_same_host_is_its_path():
 
 
 async def test_a_probe_in_http_1_0_needs_no_host():
-    """RFC 9112 §3.2 asks HTTP/1.1 alone for it; HAProxy 2.6's `httpchk` sends none. The host of the request before on the
-    connection does not count for it."""
+    """RFC 9112 §3.2 asks HTTP/1.1 alone for it; HAProxy 2.6's `httpchk` sends none.
+
+    The host of the request before on the connection does not count for it.
+    """
     app = Recorder()
     async with running(app) as server:
         said = await talk(server, b"OPTIONS /livez HTTP/1.0\r\n\r\n")
