@@ -86,7 +86,8 @@ _WITH_PEERS = frozenset(("requests", "latency"))
 
 def _machine(*, is_awake: bool) -> str:
     busy = ", ".join(f"{load:.1f}" for load in os.getloadavg())
-    described = f"{platform.platform()}, {os.cpu_count()} cores {_processor()}, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.release().partition('-')[0]}, {' '.join(platform.libc_ver())}"
+    described = f"{system}, {os.cpu_count()} cores {_processor()}, Python {platform.python_version()}"
     return f"{described}, load before the run {busy}, idle cores {'kept awake' if is_awake else 'may sleep'}"
 
 

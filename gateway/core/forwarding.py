@@ -139,7 +139,7 @@ class Forwarding:
         out = plain
         odd: list[tuple[int, bytes, bytes]] = []
         for name, value in other:
-            verdict = _COOKIE if name == b"cookie" else self._judge(name)
+            verdict = self._judge(name)
             if verdict == _COOKIE:
                 cookie = strip(value, self._cookies)
                 if cookie:
@@ -228,7 +228,7 @@ def without_own_cookies(headers: Iterable[tuple[bytes, bytes]]) -> HeaderList:
     return [line for line in headers if len(line[0]) != _SET_COOKIE_LENGTH or not _sets_own_cookie(*line)]
 
 
-_SET_COOKIE_LENGTH = len("set-cookie")  # a cheap first look, as it is in every answer's way
+_SET_COOKIE_LENGTH = len("set-cookie")  # a cheap first look
 _OWN_COOKIES = tuple(prefix.encode("ascii") for prefix in OWN_COOKIES)
 
 

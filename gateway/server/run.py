@@ -89,12 +89,11 @@ async def running(  # noqa: PLR0913 - each is an option of its own, all with a d
 
     """
     tls = {"ssl_certfile": certificate[0], "ssl_keyfile": certificate[1]} if certificate else {}
-    config = _config(uvicorn.Config, app, limits or Limits(), lifespan="auto", **tls)
-    config.load()
+    config = _loaded(app, limits or Limits(), **tls)
     listener = _bind(host, port)
     listeners = [listener, *(listener.dup() for _ in range(ACCEPTS - 1))]
     server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(_loaded(lifespan) if lifespan else config)
+    server.lifespan = config.lifespan_class(_loaded(lifespan, Limits()) if lifespan else config)
     try:
         await server.startup(sockets=listeners)
     except SystemExit as exit_:  # uvicorn leaves the process when a lifespan fails; a part of a program must not
@@ -110,8 +109,8 @@ async def running(  # noqa: PLR0913 - each is an option of its own, all with a d
         await _stop(server, grace)
 
 
-def _loaded(lifespan: ASGIApp) -> uvicorn.Config:
-    config = _config(uvicorn.Config, lifespan, Limits(), lifespan="auto")
+def _loaded(app: ASGIApp, limits: Limits, **more: Any) -> uvicorn.Config:
+    config = _config(uvicorn.Config, app, limits, lifespan="auto", **more)
     config.load()
     return config
 

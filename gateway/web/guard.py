@@ -53,9 +53,8 @@ class Guard:
     async def judge(self, method: str, raw_path: bytes, headers: HeaderList, now: int) -> Verdict:
         """The verdict on a request; `headers` as for `glance`. Raises BadPath."""
         requirement = self._rules.judge(method, raw_path)
-        if not METHOD_OVERRIDES.isdisjoint(
-            map(_NAME, headers)
-        ):  # an application may believe them: both must be allowed
+        # An application may believe an override: both methods must be allowed.
+        if not METHOD_OVERRIDES.isdisjoint(map(_NAME, headers)):
             asked = [self._rules.judge(other, raw_path) for other in _overriding(headers)]
             requirement = strictest([requirement, *asked])
         cookies = cookie_lines(headers)

@@ -123,7 +123,8 @@ class Middleware:
         started = perf_counter()
         exchange = _Exchange(send)
         request_id = self._new_id()
-        method = scope["method"] if kind == "http" else _HANDSHAKE
+        is_http = kind == "http"
+        method = scope["method"] if is_http else "WEBSOCKET"
         rule = decision = ""
         try:
             if scope["path"] in self._own:
@@ -133,7 +134,8 @@ class Middleware:
             else:
                 now = int(self._clock())
                 plain, other = self._forwarding.split(scope["headers"])
-                asked = (method, scope.get("raw_path") or scope["path"].encode(), other, now)
+                raw_path = scope.get("raw_path") or scope["path"].encode()
+                asked = (method if is_http else _HANDSHAKE, raw_path, other, now)
                 verdict = self._guard.glance(*asked) or await self._guard.judge(*asked)
                 decision, rule = verdict.decision, verdict.requirement.rule
                 exchange.cookies = verdict.set_cookies
@@ -153,7 +155,6 @@ class Middleware:
                 raise  # the answer has begun: only a broken connection can say that it is not whole
             await self._refusals.error(error, scope)(scope, receive, exchange.send)
         finally:
-            method = method if kind == "http" else "WEBSOCKET"
             self._observe(request_id, method, rule, decision, exchange.status, perf_counter() - started)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
