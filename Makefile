@@ -4,6 +4,9 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+# The lock files are complete, so pip resolves nothing: an old pip would ask for more than they name. `pip check` proves it.
+INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+COMPLETE := $(RUN) -m pip check >/dev/null || { $(RUN) -m pip check; exit 1; }
 export POOL_PORT APP_PORT GATEWAY_PORT
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 
@@ -22,13 +25,15 @@ $(VENV)/bin/python:
 # What the gateway needs to run: the locked dependencies, each checked against its hash.
 $(VENV)/.runtime: requirements.lock | $(VENV)/bin/python
 	@echo "Installing the locked dependencies ..."
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(INSTALL) -r requirements.lock
+	@$(COMPLETE)
 	@touch $@
 
 # What its tests and checks need on top.
 $(VENV)/.dev: requirements-dev.lock | $(VENV)/bin/python
 	@echo "Installing the locked dependencies of tests and checks ..."
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(INSTALL) -r requirements-dev.lock
+	@$(COMPLETE)
 	@touch $@ $(VENV)/.runtime
 
 demo: $(VENV)/.runtime ## sign in to a sample application: pool, application and gateway on loopback
@@ -61,11 +66,13 @@ schema: $(VENV)/.runtime ## write the JSON Schemas of the settings anew
 	@$(RUN) -m gateway schema > config/gateway.schema.json
 	@$(RUN) -m gateway schema --pool > config/pool.schema.json
 
-lock: $(VENV)/.dev ## resolve the dependencies anew (needs uv)
-	@uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --no-emit-index-url --no-emit-find-links --group dev --extra all -o requirements-dev.lock
-	@uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --no-emit-index-url --no-emit-find-links --extra all -c requirements-dev.lock -o requirements.lock
+COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+  --no-annotate --no-emit-index-url --no-emit-find-links
+
+lock: $(VENV)/.dev ## resolve the dependencies anew, each at its newest version
+	@$(COMPILE) pyproject.toml --upgrade --all-extras --group dev -o requirements-dev.lock
+	@$(COMPILE) pyproject.toml --all-extras -c requirements-dev.lock -o requirements.lock
+	@$(COMPILE) --group build -c requirements-dev.lock -o requirements-build.lock
 
 bench: $(VENV)/.dev ## measure the gateway against nginx and the bare server
 	@.ci/require nginx wrk
