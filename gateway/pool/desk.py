@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from gateway.core.trust import TrustedPeers
-from gateway.pool import csrf, page_data, sso
+from gateway.pool import cookies, csrf, page_data, sso
 from gateway.pool.authorize import (
     AuthorizeRequest,
     BackToClient,
@@ -134,7 +134,7 @@ class Desk:
         if csrf.FIELD in form.repeated:
             return False
         submission = csrf.Submission(
-            cookie=request.cookies.get(csrf.COOKIE, ""),
+            cookie=cookies.only(request, csrf.COOKIE),
             field=form.get(csrf.FIELD),
             host=request.headers.get("host", ""),
             origin=request.headers.get("origin", ""),
@@ -146,7 +146,7 @@ class Desk:
 
     def show(self, visit: Visit, path: str, name: str, *, csp: str = LEAVING_CSP, **values: Any) -> Response:
         """One page of a journey, whose form posts to `path`; with its links, its token, the words for the username."""
-        cookie = visit.request.cookies.get(csrf.COOKIE, "")
+        cookie = cookies.only(visit.request, csrf.COOKIE)
         token = csrf.token_of(cookie)
         common = {
             "action": visit.here(path),
@@ -178,7 +178,7 @@ class Desk:
 
     async def finish(self, visit: Visit, user: User) -> Response:
         """The person is known: a new session of the browser, a code, and back to the application."""
-        previous = visit.request.cookies.get(sso.COOKIE, "")
+        previous = cookies.only(visit.request, sso.COOKIE)
         value = await self.sso.start(user.sub, visit.now, previous)
         response = await self.give_code(visit, user, visit.now)
         self.set_cookie(response, sso.COOKIE, value, max_age=sso.LIFETIME)
@@ -219,7 +219,7 @@ class Desk:
 
     def carried(self, visit: Visit, purpose: Purpose, form: Params | None = None) -> PageData | None:
         """What the page before left: in the form if this page was posted, else in the cookie."""
-        text = form.get(page_data.FIELD) if form else visit.request.cookies.get(page_data.COOKIE, "")
+        text = form.get(page_data.FIELD) if form else cookies.only(visit.request, page_data.COOKIE)
         return self.seal.read(text, purpose, visit.now)
 
     def set_cookie(self, response: Response, name: str, value: str, *, max_age: int | None = None) -> None:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from gateway.pool import page_data, sso
+from gateway.pool import cookies, page_data, sso
 from gateway.pool.authorize import BackToClient, ErrorPage, missing_parameter
 from gateway.pool.desk import Desk
 from gateway.pool.forms import Params, read_query
@@ -44,7 +44,8 @@ class PlainPages:
     async def logout(self, request: Request) -> Response:
         """End the browser's session, then go where Cognito would. It ends also when the addresses are wrong."""
         params = read_query(request)
-        await self._desk.sso.end(request.cookies.get(sso.COOKIE, ""))
+        for value in cookies.every(request, sso.COOKIE):
+            await self._desk.sso.end(value)
         target = read_logout(params, self._desk.options.client(params.get("client_id")))
         response: Response
         if isinstance(target, BackToClient):

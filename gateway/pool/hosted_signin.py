@@ -3,7 +3,7 @@
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from gateway.pool import page_data, sso
+from gateway.pool import cookies, page_data, sso
 from gateway.pool.authorize import BackToClient, IssueCode, next_step
 from gateway.pool.desk import Desk, Visit
 from gateway.pool.forms import Params, typed_username
@@ -47,7 +47,7 @@ class SignInPages:
 
     async def _signed_in(self, visit: Visit) -> tuple[User | None, int | None]:
         """Whoever is signed in at this browser, if the account may still be used, and since when."""
-        session = await self._desk.sso.find(visit.request.cookies.get(sso.COOKIE, ""), visit.now)
+        session = await self._desk.sso.find(cookies.only(visit.request, sso.COOKIE), visit.now)
         user = await self._desk.backend.accounts.user(session.sub) if session else None
         if session is None or user is None or not _may_use_sso(user, session.auth_time):
             return None, None

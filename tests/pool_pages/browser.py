@@ -100,6 +100,7 @@ class Browser:
     """Cookies of one person; leaves the pool only in `location`."""
 
     def __init__(self, app: object, headers: dict[str, str] | None = None) -> None:
+        self.app = app
         transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
         self.client = httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers)
 

@@ -127,3 +127,79 @@ async def test_cookies_are_secure_on_https(database: Path, clock: Clock) -> None
         assert len(lines) == 3
         assert all("; secure" in line.lower() for line in lines)
         assert page.headers["strict-transport-security"] == "max-age=31536000"
+
+
+def cookie_header(*pieces: str) -> dict[str, str]:
+    """A Cookie header of these pieces, as a program would write it."""
+    return {"cookie": "; ".join(pieces)}
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "theme=dark cognito={value}",
+        "theme=dark, cognito={value}",
+        "theme=dark\tcognito={value}",
+        'theme="dark; x" cognito={value}',
+        'cognito="{value}"',
+        "cognito =x{value}",
+        "Cognito={value}",
+        "\u00a0cognito={value}",
+    ],
+)
+async def test_a_session_inside_another_cookie_is_no_session(browser: Browser, other: Browser, spelling: str) -> None:
+    """Z1: a cookie is what is between semicolons, with its exact name and its value unquoted."""
+    await browser.sign_in("ada@example.com", PASSWORD)
+    header = spelling.format(value=browser.cookies["cognito"]).encode("latin-1")
+    page = await other.once("/authorize", ASK, headers={"cookie": header})
+    assert page.location.startswith(f"{BASE}/login?")
+
+
+@pytest.mark.parametrize("double", ["cognito=", "cognito=x", "cognito={value}", "cognito={other}"])
+@pytest.mark.parametrize("first", [True, False])
+async def test_two_sessions_in_one_request_are_none(
+    browser: Browser, other: Browser, double: str, *, first: bool
+) -> None:
+    """Z1: whoever can plant a second `cognito` (a sibling domain, a longer path) does not choose who is signed in."""
+    await browser.sign_in("ada@example.com", PASSWORD)
+    await other.sign_in("ada@example.com", PASSWORD)
+    value = browser.cookies["cognito"]
+    pieces = [f"cognito={value}", double.format(value=value, other=other.cookies["cognito"])]
+    async with Browser(browser.app).client as client:
+        for headers in (cookie_header(*pieces[:: 1 if first else -1]), [("cookie", piece) for piece in pieces]):
+            response = await client.get("/authorize", params=ASK, headers=headers)
+            assert response.headers["location"].startswith(f"{BASE}/login?")
+
+
+async def test_signing_out_ends_every_session_that_is_presented(browser: Browser, other: Browser, pool: Pool) -> None:
+    """Z1: a second `cognito` does not keep the first one alive on the server."""
+    await browser.sign_in("ada@example.com", PASSWORD)
+    await other.sign_in("ada@example.com", PASSWORD)
+    both = cookie_header(f"cognito={browser.cookies['cognito']}", f"cognito={other.cookies['cognito']}")
+    async with Browser(pool).client as client:
+        await client.get("/logout", params=ASK, headers=both)
+    assert not await signed_in(browser)
+    assert not await signed_in(other)
+
+
+async def test_two_tokens_of_forms_are_none(browser: Browser) -> None:
+    """Z1: of two XSRF-TOKEN cookies none matches, and the page shown again brings a fresh one."""
+    page = await browser.login_page()
+    token = browser.cookies["XSRF-TOKEN"]
+    body = {"_csrf": token, "username": "ada@example.com", "password": PASSWORD}
+    async with Browser(browser.app).client as client:
+        headers = cookie_header(f"XSRF-TOKEN={token}", "XSRF-TOKEN=0f8fad5b-d9cb-469f-a165-70867728950e")
+        response = await client.post(page.forms["cognitoSignInForm"].action, data=body, headers=headers)
+    assert response.status_code == 403
+    assert "XSRF-TOKEN=" in response.headers["set-cookie"]
+
+
+async def test_two_notices_are_none(browser: Browser, pool: Pool) -> None:
+    """Z1: of two page-data cookies none is read."""
+    code_page = await browser.sign_up("grace@example.com")
+    kept = browser.cookies["page-data"]
+    assert "page_data" in code_page.forms["confirmform"].fields
+    async with Browser(pool).client as client:
+        headers = cookie_header(f"page-data={kept}", f"page-data={kept}")
+        page = await client.get("/confirm", params=ASK, headers=headers)
+    assert 'name="page_data"' not in page.text
