@@ -1,8 +1,7 @@
 """Write, split, join, expire and strip cookies."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from string import ascii_letters, digits
 
 MAX_PAIR = 4096
@@ -12,7 +11,10 @@ MAX_PARTS = 6
 """24 KiB of session: with other cookies beside it, about what a 32 KiB request header can still carry."""
 
 MAX_CANDIDATES = 4
-"""Cookies of one name that are looked at: a browser sends more than one only when paths or domains overlap."""
+"""Cookies of one name that are read: a browser sends more than one only when paths or domains overlap."""
+
+MAX_COOKIES = 1024
+"""Cookies of one request that are read, over all its lines: browsers keep at most 180 of a site."""
 
 _TOKEN = frozenset(ascii_letters + digits + "!#$%&'*+-.^_`|~")  # RFC 9110 §5.6.2
 _VALUE = frozenset(chr(code) for code in range(0x21, 0x7F)) - frozenset('",;\\')  # RFC 6265 §4.1.1
@@ -84,39 +86,73 @@ def part_names(name: str, size: int) -> list[str]:
     return [f"{name}.{number}" for number in range(1, count + 1)]
 
 
-def family(headers: Iterable[bytes], name: str) -> list[str]:
-    """The names in the Cookie header lines that `split` may have written for this name, each once."""
-    present = set(names(headers))
-    return [member for member in _family(name) if member in present]
+class RequestCookies:
+    """The cookies of one request, read from its Cookie header lines once and only when somebody asks.
 
-
-def join(headers: Iterable[bytes], name: str) -> list[str]:
-    """What `split` may have written, in order of trust: whole values, then the joined parts. Bounded, never raises.
-
-    A part that is missing, surplus or another session's cannot make a value: the first one tells their number, and what
-    is joined must still open as one sealed value.
+    A cookie is what stands between semicolons, and nothing else: a name inside another cookie's value is none
+    (RFC 6265 §5.4). What has no `=` is no cookie either. Never raises, whatever the lines hold (C8).
     """
-    pairs = list(_pairs(headers))
-    whole = list(islice((value for found, value in pairs if found == name), MAX_CANDIDATES))
-    first: dict[str, str] = {}
-    for found, value in pairs:
-        if found.startswith(name):
-            first.setdefault(found, value)
-    count, dot, start = first.get(f"{name}.1", "").partition(".")
-    if not dot or count not in _COUNTS:
-        return whole
-    rest = [first.get(f"{name}.{number}") for number in range(2, int(count) + 1)]
-    return whole if None in rest else [*whole, start + "".join(part for part in rest if part)]
+
+    __slots__ = ("_found", "lines")
+
+    def __init__(self, lines: Sequence[bytes]) -> None:
+        self.lines = lines
+        self._found: dict[str, list[str]] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.lines)
+
+    def names(self) -> Collection[str]:
+        """Every name, once, in order."""
+        return self._read().keys()
+
+    def values(self, name: str) -> list[str]:
+        """The first MAX_CANDIDATES values of that name, in order."""
+        return self._read().get(name, [])
+
+    def family(self, name: str) -> list[str]:
+        """The names that `split` may have written for this name."""
+        present = self.names()
+        return [member for member in _family(name) if member in present]
+
+    def join(self, name: str) -> list[str]:
+        """What `split` may have written, in order of trust: whole values, then the joined parts.
+
+        A part that is missing, surplus or another session's cannot make a value: the first one tells their number, and
+        what is joined must still open as one sealed value.
+        """
+        whole = self.values(name)
+        count, dot, start = self._first(f"{name}.1").partition(".")
+        if not dot or count not in _COUNTS:
+            return whole
+        parts = [f"{name}.{number}" for number in range(2, int(count) + 1)]
+        if not self.names() >= set(parts):
+            return whole
+        return [*whole, start + "".join(map(self._first, parts))]
+
+    def _first(self, name: str) -> str:
+        return next(iter(self.values(name)), "")
+
+    def _read(self) -> dict[str, list[str]]:
+        if self._found is None:
+            self._found = _parsed(self.lines)
+        return self._found
 
 
-def values(headers: Iterable[bytes], name: str) -> list[str]:
-    """Every value of that name in the Cookie header lines, in order. Never raises (C8)."""
-    return [value for found, value in _pairs(headers) if found == name]
-
-
-def names(headers: Iterable[bytes]) -> list[str]:
-    """Every cookie name in the Cookie header lines, in order, with its repeats. Never raises (C8)."""
-    return [name for name, _ in _pairs(headers)]
+def _parsed(lines: Iterable[bytes]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    left = MAX_COOKIES
+    for line in lines:
+        pieces = line.decode("latin-1").split(";", left)[:left]
+        left -= len(pieces)
+        for piece in pieces:
+            name, equals, value = piece.partition("=")
+            if not equals:
+                continue
+            values = found.setdefault(name.strip(_BLANK), [])
+            if len(values) < MAX_CANDIDATES:
+                values.append(value.strip(_BLANK))
+    return found
 
 
 def strip(header: bytes, owned: tuple[bytes, ...]) -> bytes:
@@ -145,16 +181,8 @@ def strip(header: bytes, owned: tuple[bytes, ...]) -> bytes:
 
 
 _COUNTS = frozenset(str(count) for count in range(2, MAX_PARTS + 1))
+_BLANK = " \t"
 _EPOCH = "Thu, 01 Jan 1970 00:00:00 GMT"
-
-
-def _pairs(headers: Iterable[bytes]) -> Iterator[tuple[str, str]]:
-    """Name and value of each cookie, read as RFC 6265 §5.4 has browsers write them; what has no `=` is no cookie."""
-    for header in headers:
-        for piece in header.decode("latin-1").split(";"):
-            name, equals, value = piece.partition("=")
-            if equals:
-                yield name.strip(" \t"), value.strip(" \t")
 
 
 def _family(name: str) -> list[str]:

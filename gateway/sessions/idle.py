@@ -3,11 +3,8 @@
 So the session cookie is written by sign-in and refresh alone, and a slow answer can never bring back an older session.
 """
 
-from collections.abc import Sequence
-from itertools import islice
-
 from gateway.core import cookies
-from gateway.core.cookies import CookieSpec
+from gateway.core.cookies import CookieSpec, RequestCookies
 from gateway.core.seal import Box
 from gateway.errors import BadData
 
@@ -25,13 +22,12 @@ class IdleClock:
         self._spec = spec
         self._box = box
 
-    def seen(self, headers: Sequence[bytes], session_id: str, now: int) -> int:
+    def seen(self, found: RequestCookies, session_id: str, now: int) -> int:
         """When the idle cookie says that this session's user was last seen; 0 when it says nothing usable.
 
         A time to come (another replica's clock) counts as now.
         """
-        found = islice(cookies.values(headers, self._spec.name), cookies.MAX_CANDIDATES)
-        return max((self._read(value, session_id, now) for value in found), default=0)
+        return max((self._read(value, session_id, now) for value in found.values(self._spec.name)), default=0)
 
     def write(self, session_id: str, now: int, max_age: int) -> bytes:
         """The Set-Cookie value that says: seen now."""

@@ -1,12 +1,13 @@
 """The one stateful service: recognise sessions, refresh each once, save and end them."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from secrets import SystemRandom
 from typing import Any
 
 from gateway.core import cookies
 from gateway.core.asgi import HeaderList
+from gateway.core.cookies import RequestCookies
 from gateway.core.seal import Box
 from gateway.core.session import Session, TokenSet
 from gateway.errors import BadData
@@ -21,7 +22,8 @@ from gateway.stores.base import SessionStore
 
 __all__ = ["Ended", "FreshTokens", "Live", "Refreshed", "SessionPolicy", "Sessions", "Started", "TokenSource"]
 
-_SPACE_OR_SEMICOLON = b" ;"
+_BETWEEN = b"; "
+"""How browsers part cookies (RFC 6265 §5.4)."""
 _RANDOM = SystemRandom()
 
 
@@ -51,22 +53,32 @@ class Sessions:
         self._ended = EndedSessions()
         self._renewals = Renewals(tokens=tokens, policy=policy, ended=self._ended, keep=self._keep, jitter=jitter)
 
-    def recognise(self, headers: Sequence[bytes], now: int) -> Live | None:
-        """The usable session that the Cookie header lines carry, or None: then nobody is signed in, whatever the cause.
+    def glance(self, line: bytes, now: int) -> Live | None:
+        """The usable session of a request's only Cookie header line, when it is open here already, as nearly always.
 
-        The hot path: the cookie is found in the header and looked up. Everything unusual takes the long way.
+        The hot path: the cookie is found in the line and looked up. None says nothing: `recognise` must be asked.
         """
-        for header in headers:
-            start = header.find(self._needle)
-            if start < 0:
-                continue
-            if start and header[start - 1] not in _SPACE_OR_SEMICOLON:
-                break  # the end of a longer name
-            live = self._cache.at(header, start + len(self._needle))
-            if live is not None and self._usable(live, headers, now):
-                return live
-            break
-        return self._open(headers, now)
+        start = line.find(self._needle)
+        # Elsewhere it is the end of a longer name, or part of another cookie's value (U1).
+        if start < 0 or (start and line[start - 2 : start] != _BETWEEN):
+            return None
+        live = self._cache.at(line, start + len(self._needle))
+        return live if live is not None and self._usable(live, RequestCookies((line,)), now) else None
+
+    def recognise(self, brought: RequestCookies, now: int) -> Live | None:
+        """The usable session that the cookies carry, or None: then nobody is signed in, whatever the cause.
+
+        Every value that may be a session is looked at; the first that opens and is usable counts.
+        """
+        for value in brought.join(self._policy.cookie.name):
+            live = self._cache.get(value.encode("latin-1"))
+            fresh = self._peek(value) if live is None else None
+            found = live or fresh
+            if found is not None and self._usable(found, brought, now):
+                if fresh is not None:
+                    self._cache.put(fresh)
+                return found
+        return None
 
     async def start(
         self, claims: Mapping[str, Any], tokens: TokenSet, access_expires_at: int, now: int, present: Collection[str]
@@ -88,22 +100,20 @@ class Sessions:
         """
         return await self._renewals.refresh(live, now)
 
-    async def end(self, headers: Sequence[bytes], now: int) -> list[bytes]:
+    async def end(self, brought: RequestCookies, now: int) -> list[bytes]:
         """End the session(s) that the cookies carry, here and at the provider; the Set-Cookie values that remove them.
 
         Raises StoreUnavailable.
         """
-        opened = [await self._store.load(value, now) for value in cookies.join(headers, self._policy.cookie.name)]
+        opened = [await self._store.load(value, now) for value in brought.join(self._policy.cookie.name)]
         for session in {session.id: session for session in opened if session is not None}.values():
             await self._end(session, now)
-        return self.expire(headers)
+        return self.expire(brought)
 
-    def expire(self, headers: Sequence[bytes]) -> list[bytes]:
+    def expire(self, brought: RequestCookies) -> list[bytes]:
         """The Set-Cookie values that remove every session cookie, part and idle cookie present (O14). Ends nothing."""
         specs = (self._policy.cookie, self._policy.idle_cookie)
-        return [
-            cookies.expire(replace(spec, name=name)) for spec in specs for name in cookies.family(headers, spec.name)
-        ]
+        return [cookies.expire(replace(spec, name=name)) for spec in specs for name in brought.family(spec.name)]
 
     def touch(self, live: Live, now: int) -> bytes | None:
         """The Set-Cookie value that renews the idle cookie, when it is time to: not on every request."""
@@ -115,18 +125,6 @@ class Sessions:
     async def close(self) -> None:
         """Wait for refreshes under way: the provider may have rotated a token already."""
         await self._renewals.close()
-
-    def _open(self, headers: Sequence[bytes], now: int) -> Live | None:
-        """The long way: every value that may be a session; the first that opens and is usable counts."""
-        for value in cookies.join(headers, self._policy.cookie.name):
-            live = self._cache.get(value.encode("latin-1"))
-            fresh = self._peek(value) if live is None else None
-            found = live or fresh
-            if found is not None and self._usable(found, headers, now):
-                if fresh is not None:
-                    self._cache.put(fresh)
-                return found
-        return None
 
     def _peek(self, value: str) -> Live | None:
         try:
@@ -141,13 +139,13 @@ class Sessions:
         given = value.encode("latin-1")
         return Live(session=session, block=block, groups=groups, value=given, seen=start, marked=start)
 
-    def _usable(self, live: Live, headers: Sequence[bytes], now: int) -> bool:
+    def _usable(self, live: Live, brought: RequestCookies, now: int) -> bool:
         session = live.session
         if now >= session.expires_at or self._ended.has(session.id, session.version):
             return False
         if self._idle is not None and now - live.seen >= self._idle.timeout:
             # Another replica may have seen the user since, and then has written it into the idle cookie.
-            live.marked = self._idle.seen(headers, session.id, now)
+            live.marked = self._idle.seen(brought, session.id, now)
             if now - live.marked >= self._idle.timeout:
                 return False
         live.seen = now

@@ -2,7 +2,6 @@
 
 import re
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote, urlencode
@@ -10,7 +9,7 @@ from urllib.parse import quote, unquote, urlencode
 from starlette.responses import Response
 
 from gateway.core.asgi import HeaderList, Receive, Scope
-from gateway.core.cookies import names
+from gateway.core.cookies import RequestCookies
 from gateway.core.flow import (
     MAX_STATE_RETURN,
     Flow,
@@ -33,7 +32,7 @@ from gateway.sessions.service import Sessions
 from gateway.web import pages
 from gateway.web.answers import html, problem, redirect, with_cookies
 from gateway.web.binding import FlowCookies
-from gateway.web.requests import cookie_lines, single
+from gateway.web.requests import request_cookies, single
 
 _RETRY_SECONDS: Final = "5"
 _FINAL_REFUSALS: Final = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"})
@@ -85,7 +84,7 @@ class AuthFlow:
 
     async def begin(self, headers: HeaderList, return_to: str, now: int, attempt: int = 1) -> Response:
         """A redirect to the provider; a page when it cannot be reached, or when sign-ins go round in circles."""
-        cookies = cookie_lines(headers)
+        cookies = request_cookies(headers)
         if self._cookies.looping(cookies, now):
             return html(400, pages.too_many_attempts(self.paths.login_to(return_to)))
         return await self._start(cookies, self._safe(return_to), now, attempt)
@@ -96,7 +95,7 @@ class AuthFlow:
         if scope["method"] not in ("GET", "HEAD"):
             return problem(405, "method_not_allowed", "Use GET.")
         target = self._safe(single(scope["query_string"], "return_to"))
-        cookies = cookie_lines(scope["headers"])
+        cookies = request_cookies(scope["headers"])
         if navigation("GET", scope["headers"]) is Navigation.PREFETCH:
             return problem(401, "unauthorized", "Sign-in does not begin by itself.")
         if self._signed_in(cookies, now):
@@ -104,7 +103,7 @@ class AuthFlow:
         response = await self._start(cookies, target, now, attempt=1)
         return with_cookies(response, [self._cookies.forget_sign_ins()])
 
-    async def _start(self, cookies: Sequence[bytes], return_to: str, now: int, attempt: int) -> Response:
+    async def _start(self, cookies: RequestCookies, return_to: str, now: int, attempt: int) -> Response:
         binding, lines = self._cookies.bind(cookies, now)
         rides = len(return_to.encode()) <= MAX_STATE_RETURN
         flow = Flow(
@@ -139,7 +138,7 @@ class AuthFlow:
         del receive
         if scope["method"] != "GET":  # nothing else can be a browser on its way back: a HEAD must not spend the code
             return problem(405, "method_not_allowed", "Use GET.")
-        cookies = cookie_lines(scope["headers"])
+        cookies = request_cookies(scope["headers"])
         try:
             answer = read_callback(scope["query_string"], self._provider.options.issuer)
         except BadData:
@@ -157,7 +156,7 @@ class AuthFlow:
         return await self._go_on(step, flow, cookies, now)
 
     async def _exchange(
-        self, cookies: Sequence[bytes], answer: CallbackCode, flow: Flow, keys: tuple[str, bytes], now: int
+        self, cookies: RequestCookies, answer: CallbackCode, flow: Flow, keys: tuple[str, bytes], now: int
     ) -> Response:
         target = self._return_address(cookies, flow)
         try:
@@ -174,7 +173,7 @@ class AuthFlow:
         return with_cookies(redirect(target), lines)
 
     async def _begin_session(
-        self, cookies: Sequence[bytes], code: str, flow: Flow, keys: tuple[str, bytes], now: int
+        self, cookies: RequestCookies, code: str, flow: Flow, keys: tuple[str, bytes], now: int
     ) -> list[bytes]:
         """Redeem the code and start the session; the Set-Cookie lines that bring it, and spend the flow."""
         key_id, binding = keys
@@ -189,7 +188,7 @@ class AuthFlow:
         if tokens.claims is None:
             raise BadToken("the token endpoint gave no ID token")
         started = await self._sessions.start(
-            tokens.claims, tokens.token_set, tokens.access_expires_at, now, names(cookies)
+            tokens.claims, tokens.token_set, tokens.access_expires_at, now, cookies.names()
         )
         # The session that this one replaces, if any, may be somebody else's: it ends as at sign-out (C6, C16).
         await self._sessions.end(cookies, now)
@@ -197,7 +196,7 @@ class AuthFlow:
         lines = [*started.set_cookies, *self._cookies.unbind(cookies), self._cookies.count_sign_in(cookies, now)]
         return lines if flow.return_to else [*lines, self._cookies.drop_return(flow)]
 
-    async def _go_on(self, step: Step, flow: Flow, cookies: Sequence[bytes], now: int) -> Response:
+    async def _go_on(self, step: Step, flow: Flow, cookies: RequestCookies, now: int) -> Response:
         target = self._return_address(cookies, flow)
         if step is Step.GO_ON:
             return redirect(target)
@@ -205,14 +204,14 @@ class AuthFlow:
             return await self._start(cookies, target, now, flow.attempt + 1)
         return html(400, pages.too_many_attempts(self.paths.login_to(target)))
 
-    def _provider_said_no(self, answer: CallbackError, flow: Flow | None, cookies: Sequence[bytes]) -> Response:
+    def _provider_said_no(self, answer: CallbackError, flow: Flow | None, cookies: RequestCookies) -> Response:
         """A readable page by kind. Its status says more than 400 only when `state` is one of ours."""
         login = self.paths.login_to(self._return_address(cookies, flow)) if flow else self.paths.login
         said = f"{answer.error}: {answer.description}" if answer.description else answer.error
         status, body = pages.provider_error(answer.problem, said, login)
         return html(status if flow else 400, body)
 
-    def _signed_in(self, cookies: Sequence[bytes], now: int) -> bool:
+    def _signed_in(self, cookies: RequestCookies, now: int) -> bool:
         return self._sessions.recognise(cookies, now) is not None
 
     def _open_state(self, state: str | None) -> tuple[str, Flow] | None:
@@ -225,7 +224,7 @@ class AuthFlow:
         except BadData:
             return None
 
-    def _return_address(self, cookies: Sequence[bytes], flow: Flow) -> str:
+    def _return_address(self, cookies: RequestCookies, flow: Flow) -> str:
         return self._safe(flow.return_to or self._cookies.returned(cookies, flow))
 
     def _safe(self, return_to: str | None) -> str:

@@ -3,11 +3,10 @@
 import re
 import secrets
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable
 from typing import Final
 
-from gateway.core.cookies import MAX_CANDIDATES, CookieSpec, expire, names, values, write
+from gateway.core.cookies import CookieSpec, RequestCookies, expire, write
 from gateway.core.flow import (
     FLOW_SECONDS,
     Flow,
@@ -52,11 +51,11 @@ class FlowCookies:
 
     # The binding
 
-    def bindings(self, cookies: Sequence[bytes], now: int) -> list[bytes]:
+    def bindings(self, cookies: RequestCookies, now: int) -> list[bytes]:
         """Every B that this browser holds, in time and not spent; at most `MAX_BINDINGS` are looked at."""
         found: list[bytes] = []
         for name in self._binding_names(cookies)[:MAX_BINDINGS]:
-            for value in _candidates(cookies, name):
+            for value in cookies.values(name):
                 try:
                     opened = unpack_binding(self._binding_box.open(value), now)
                 except BadSeal:
@@ -65,7 +64,7 @@ class FlowCookies:
                     found.append(opened)
         return found
 
-    def bind(self, cookies: Sequence[bytes], now: int) -> tuple[bytes, list[bytes]]:
+    def bind(self, cookies: RequestCookies, now: int) -> tuple[bytes, list[bytes]]:
         """The browser's B, reused or new, and the Set-Cookie values that keep it for another flow's time."""
         held = self.bindings(cookies, now)
         value = held[0] if held else secrets.token_bytes(16)
@@ -76,7 +75,7 @@ class FlowCookies:
             lines += [expire(self._binding_spec(name)) for name in present if name != spec.name]
         return value, lines
 
-    def unbind(self, cookies: Sequence[bytes]) -> list[bytes]:
+    def unbind(self, cookies: RequestCookies) -> list[bytes]:
         """Set-Cookie values that remove every binding: B is spent at success."""
         return [expire(self._binding_spec(name)) for name in self._binding_names(cookies)]
 
@@ -87,8 +86,8 @@ class FlowCookies:
         while self._spent[oldest := next(iter(self._spent))] <= now:
             del self._spent[oldest]
 
-    def _binding_names(self, cookies: Sequence[bytes]) -> list[str]:
-        return [name for name in dict.fromkeys(names(cookies)) if self._bind_name.fullmatch(name)]
+    def _binding_names(self, cookies: RequestCookies) -> list[str]:
+        return [name for name in cookies.names() if self._bind_name.fullmatch(name)]
 
     def _binding_spec(self, name: str) -> CookieSpec:
         return CookieSpec(name, secure=self._secure)
@@ -102,9 +101,9 @@ class FlowCookies:
             return []
         return [write(self._return_spec(flow), self._return_box(flow).seal(raw), FLOW_SECONDS)]
 
-    def returned(self, cookies: Sequence[bytes], flow: Flow) -> str | None:
+    def returned(self, cookies: RequestCookies, flow: Flow) -> str | None:
         """The address kept for this flow, if it is still there (a later flow may have taken its slot)."""
-        for value in _candidates(cookies, self._return_spec(flow).name):
+        for value in cookies.values(self._return_spec(flow).name):
             try:
                 return self._return_box(flow).open(value).decode()
             except (BadSeal, UnicodeDecodeError):
@@ -122,11 +121,11 @@ class FlowCookies:
 
     # The redirect-loop breaker
 
-    def looping(self, cookies: Sequence[bytes], now: int) -> bool:
+    def looping(self, cookies: RequestCookies, now: int) -> bool:
         """Whether this browser has just signed in several times and still comes without a session."""
         return self._recent(cookies, now)[1] >= LOOP_SIGN_INS
 
-    def count_sign_in(self, cookies: Sequence[bytes], now: int) -> bytes:
+    def count_sign_in(self, cookies: RequestCookies, now: int) -> bytes:
         """The Set-Cookie value that counts one more sign-in."""
         since, count = self._recent(cookies, now)
         return write(self._count, self._count_box.seal(_COUNT.pack(since, min(count + 1, 255))), LOOP_SECONDS)
@@ -135,8 +134,8 @@ class FlowCookies:
         """The Set-Cookie value that ends counting: the person asked to sign in, or signed out."""
         return expire(self._count)
 
-    def _recent(self, cookies: Sequence[bytes], now: int) -> tuple[int, int]:
-        for value in _candidates(cookies, self._count.name):
+    def _recent(self, cookies: RequestCookies, now: int) -> tuple[int, int]:
+        for value in cookies.values(self._count.name):
             try:
                 since, count = _COUNT.unpack(self._count_box.open(value))
             except (BadSeal, struct.error):
@@ -144,8 +143,3 @@ class FlowCookies:
             if 0 <= now - since < LOOP_SECONDS:
                 return since, count
         return now, 0
-
-
-def _candidates(cookies: Sequence[bytes], name: str) -> Iterator[str]:
-    """The values of that name: a sibling host can put one of its own before ours, which must not hide it."""
-    return islice(values(cookies, name), MAX_CANDIDATES)

@@ -11,7 +11,7 @@ from gateway.core.rules import AccessRules, Requirement, strictest
 from gateway.errors import BadToken, ProviderUnavailable, StoreUnavailable
 from gateway.sessions.service import Live, Refreshed, Sessions
 from gateway.web.bearer import Bearers, bearer_token
-from gateway.web.requests import cookie_lines
+from gateway.web.requests import request_cookies
 
 
 class Verdict(NamedTuple):
@@ -44,7 +44,7 @@ class Guard:
                 if cookie is not None or name != b"cookie":
                     return None
                 cookie = value
-        live = self._sessions.recognise((cookie,), now) if cookie is not None else None
+        live = self._sessions.glance(cookie, now) if cookie is not None else None
         if live is None or now >= live.sound_until:
             return None
         requirement = self._rules.judge(method, raw_path)
@@ -57,7 +57,7 @@ class Guard:
         if not METHOD_OVERRIDES.isdisjoint(map(_NAME, headers)):
             asked = [self._rules.judge(other, raw_path) for other in _overriding(headers)]
             requirement = strictest([requirement, *asked])
-        cookies = cookie_lines(headers)
+        cookies = request_cookies(headers)
         live = self._sessions.recognise(cookies, now) if cookies else None
         if live is None and self._bearers is not None and (token := bearer_token(headers)):
             return await self._judge_bearer(self._bearers, requirement, token, now)

@@ -3,12 +3,13 @@
 from urllib.parse import parse_qsl
 
 from gateway.core.asgi import HeaderList, Receive
+from gateway.core.cookies import RequestCookies
 from gateway.errors import BadData
 
 
-def cookie_lines(headers: HeaderList) -> list[bytes]:
-    """The Cookie header lines (HTTP/2 may split them)."""
-    return [value for name, value in headers if name == b"cookie"]
+def request_cookies(headers: HeaderList) -> RequestCookies:
+    """The cookies of all Cookie header lines (HTTP/2 may split them)."""
+    return RequestCookies([value for name, value in headers if name == b"cookie"])
 
 
 def same_origin(headers: HeaderList, origin: str) -> bool:

@@ -1,13 +1,13 @@
 """Sign-out: end the session here, its refresh token, and the provider's own session."""
 
 import hashlib
-from collections.abc import Sequence
 from typing import Final
 
 from itsdangerous import BadSignature, Signer
 from starlette.responses import Response
 
 from gateway.core.asgi import HeaderList, Receive, Scope
+from gateway.core.cookies import RequestCookies
 from gateway.core.navigation import Navigation, navigation
 from gateway.core.seal import KeyRing
 from gateway.provider.client import Provider
@@ -16,7 +16,7 @@ from gateway.web import pages
 from gateway.web.answers import html, json, problem, redirect, with_cookies
 from gateway.web.authflow import FlowPaths
 from gateway.web.binding import FlowCookies
-from gateway.web.requests import cookie_lines, read_body, same_origin, single
+from gateway.web.requests import read_body, request_cookies, same_origin, single
 
 _MAX_FORM: Final = 8 * 1024
 
@@ -37,7 +37,7 @@ class SignOut:
 
     async def __call__(self, scope: Scope, receive: Receive, now: int) -> Response:
         """`POST` ends the session; `GET` asks first, since a GET must not change anything (Q7)."""
-        cookies = cookie_lines(scope["headers"])
+        cookies = request_cookies(scope["headers"])
         if scope["method"] in ("GET", "HEAD"):
             return html(200, pages.confirm_sign_out(self._paths.logout, self._form_fields(cookies, now), "/"))
         if scope["method"] != "POST":
@@ -48,7 +48,7 @@ class SignOut:
                 return html(403, pages.sign_out_refused(self._paths.logout))
         return await self._end(scope["headers"], cookies, now)
 
-    async def _end(self, headers: HeaderList, cookies: Sequence[bytes], now: int) -> Response:
+    async def _end(self, headers: HeaderList, cookies: RequestCookies, now: int) -> Response:
         lines = await self._sessions.end(cookies, now)
         lines += [*self._cookies.unbind(cookies), self._cookies.forget_sign_ins()]
         # Without `id_token_hint`: a token has no place in an address (Q7).
@@ -59,15 +59,15 @@ class SignOut:
             return with_cookies(html(200, pages.signed_out(self._paths.login)), lines)
         return with_cookies(redirect(address, 303), lines)
 
-    def _form_fields(self, cookies: Sequence[bytes], now: int) -> dict[str, str]:
+    def _form_fields(self, cookies: RequestCookies, now: int) -> dict[str, str]:
         return {"csrf_token": self._csrf.sign(self._session_id(cookies, now)).decode()}
 
-    def _genuine(self, token: str | None, cookies: Sequence[bytes], now: int) -> bool:
+    def _genuine(self, token: str | None, cookies: RequestCookies, now: int) -> bool:
         try:
             return self._csrf.unsign(token or "").decode() == self._session_id(cookies, now)
         except (BadSignature, UnicodeError):
             return False
 
-    def _session_id(self, cookies: Sequence[bytes], now: int) -> str:
+    def _session_id(self, cookies: RequestCookies, now: int) -> str:
         live = self._sessions.recognise(cookies, now)
         return live.session.id if live else "nobody"

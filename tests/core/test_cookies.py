@@ -6,17 +6,15 @@ from hypothesis import strategies as st
 
 from gateway.core.cookies import (
     MAX_CANDIDATES,
+    MAX_COOKIES,
     MAX_PAIR,
     MAX_PARTS,
     CookieSpec,
+    RequestCookies,
     expire,
-    family,
-    join,
-    names,
     part_names,
     split,
     strip,
-    values,
     write,
 )
 from tests.support.sessions import Jar
@@ -84,17 +82,44 @@ def test_a_value_that_a_cookie_cannot_carry_is_refused(value, size):
 def test_values_come_in_their_order():
     """All values of a name, over all header lines, first to last; other names do not count."""
     headers = [b"a=1; b=2; a=3", b"aa=4;a=5", b"A=6"]
-    assert values(headers, "a") == ["1", "3", "5"]
-    assert names(headers) == ["a", "b", "a", "aa", "a", "A"]
+    assert RequestCookies(headers).values("a") == ["1", "3", "5"]
+    assert list(RequestCookies(headers).names()) == ["a", "b", "aa", "A"]
+
+
+@pytest.mark.parametrize("before", [b"a=b s=", b"a=b\ts=", b"a=b,s=", b"a=b, s=", b"xs=", b"a=;=s=", b"a= s="])
+def test_a_cookie_is_what_stands_between_semicolons(before):
+    """U1: a name within another cookie's value, after a space or a comma, is no cookie; quotes protect no semicolon."""
+    assert RequestCookies([before + b"1"]).values("s") == []
+    assert RequestCookies([b'a="b;s=1;c"']).values("s") == ["1"]
+
+
+def test_cookies_are_read_up_to_a_number():
+    """U2: of a flood over any number of lines the first cookies are read, and of each name the first values."""
+    flood = b";".join(b"a%d=1" % number for number in range(MAX_COOKIES))
+    assert len(RequestCookies([flood + b";late=1", b"later=1"]).names()) == MAX_COOKIES
+    assert RequestCookies([b"s=1;" * MAX_COOKIES]).values("s") == ["1"] * MAX_CANDIDATES
+    assert RequestCookies([b";" * MAX_COOKIES, b"s=1"]).values("s") == []
+
+
+def test_cookies_are_read_once():
+    """U2: the lines are taken apart when the first one asks, and not again."""
+    lines = [b"s=1"]
+    found = RequestCookies(lines)
+    lines[0] = b"s=2"
+    assert found.values("s") == ["2"]
+    lines[0] = b"s=3"
+    assert found.values("s") == ["2"]
+    assert found
+    assert not RequestCookies([])
 
 
 @pytest.mark.parametrize("name", ["a.c", "a*c", "a|b", "$a^", "a+"])
 def test_names_are_no_patterns(name):
     """Q12: a cookie name with regular-expression characters means itself."""
     spec = CookieSpec(name)
-    assert values([f"abc=1; aac=2; aa=3; a=4; {name}=5".encode()], name) == ["5"]
+    assert RequestCookies([f"abc=1; aac=2; aa=3; a=4; {name}=5".encode()]).values(name) == ["5"]
     jar = Jar().take(split(spec, "v" * 6000, None, ()))
-    assert join([b"abc.1=2.x; abc.2=y; " + jar.header[0]], name) == ["v" * 6000]
+    assert RequestCookies([b"abc.1=2.x; abc.2=y; " + jar.header[0]]).join(name) == ["v" * 6000]
     assert strip(f"abc=1; {name}=5".encode(), (name.encode(),)) == b"abc=1"
 
 
@@ -116,10 +141,10 @@ def test_names_are_no_patterns(name):
 )
 def test_crafted_headers_never_crash(header):
     """C8 (mod_auth_openidc CVE-2023-28625): nameless, empty, doubled, binary and long cookies are read without harm."""
-    names([header, header])
-    assert values([header], "__Host-cg_session") == []
-    assert join([header], "__Host-cg_session") == []
-    assert family([header], "__Host-cg_session") == []
+    list(RequestCookies([header, header]).names())
+    assert RequestCookies([header]).values("__Host-cg_session") == []
+    assert RequestCookies([header]).join("__Host-cg_session") == []
+    assert RequestCookies([header]).family("__Host-cg_session") == []
     assert strip(header, OWNED) == header
     assert b"cg_" not in strip(header + b";cg_a=1;" + header, OWNED)
 
@@ -128,10 +153,10 @@ def test_crafted_headers_never_crash(header):
 @given(st.binary(max_size=200))
 def test_no_header_crashes(header):
     """C8: any bytes are read and stripped; nothing owned is left."""
-    join([header], "cg_")
-    names([header])
+    RequestCookies([header]).join("cg_")
+    list(RequestCookies([header]).names())
     left = strip(header + b"; cg_x=1; y=2", OWNED)
-    assert not [name for name in names([left]) if name.startswith("cg_")]
+    assert not [name for name in list(RequestCookies([left]).names()) if name.startswith("cg_")]
     assert left.endswith(b"y=2")
 
 
@@ -157,9 +182,9 @@ def test_join_undoes_split(size, name_size):
     value = "".join(chr(65 + at % 26) for at in range(size))
     lines = split(spec, value, 60, ())
     jar = Jar().take(lines)
-    assert join(jar.header, spec.name) == [value]
+    assert RequestCookies(jar.header).join(spec.name) == [value]
     assert all(len(line.partition(b";")[0]) - 1 <= MAX_PAIR for line in lines)
-    assert jar.names == part_names(spec.name, size) == family(jar.header, spec.name)
+    assert jar.names == part_names(spec.name, size) == RequestCookies(jar.header).family(spec.name)
 
 
 @pytest.mark.parametrize("count", range(2, MAX_PARTS + 1))
@@ -174,7 +199,7 @@ def test_exact_multiples_of_a_part_join(count, extra):
         return
     lines = split(HOST, "v" * size, None, ())
     assert len(lines) == (count if extra <= 0 else count + 1)
-    assert join(Jar().take(lines).header, HOST.name) == ["v" * size]
+    assert RequestCookies(Jar().take(lines).header).join(HOST.name) == ["v" * size]
 
 
 def test_the_largest_single_cookie_is_4096_bytes():
@@ -188,11 +213,11 @@ def test_stale_parts_are_expired():
     jar = Jar().take(split(HOST, "a" * 10_000, 60, ()))
     assert len(jar.names) == 3
     jar.take(split(HOST, "b" * 5000, 60, jar.names))
-    assert join(jar.header, HOST.name) == ["b" * 5000]
+    assert RequestCookies(jar.header).join(HOST.name) == ["b" * 5000]
     jar.take(split(HOST, "c", 60, jar.names))
     assert jar.names == [HOST.name]
     jar.take(split(HOST, "d" * 5000, 60, jar.names))
-    assert join(jar.header, HOST.name) == ["d" * 5000]
+    assert RequestCookies(jar.header).join(HOST.name) == ["d" * 5000]
 
 
 def test_only_cookies_that_are_there_are_expired():
@@ -222,15 +247,15 @@ def test_only_cookies_that_are_there_are_expired():
 )
 def test_wrong_counts_and_missing_parts_join_nothing(header):
     """C7 (CVE-2024-24814): a count beyond reason costs nothing; a missing part makes no value."""
-    assert join([header], "s") == []
+    assert RequestCookies([header]).join("s") == []
 
 
 def test_surplus_and_doubled_parts_do_not_count():
     """C7: parts after the last are ignored; of parts of one name the first counts."""
-    assert join([b"s.1=2.a; s.2=b; s.3=c; s.2=x; s.1=3.y"], "s") == ["ab"]
+    assert RequestCookies([b"s.1=2.a; s.2=b; s.3=c; s.2=x; s.1=3.y"]).join("s") == ["ab"]
 
 
 def test_whole_values_come_before_joined_ones():
     """A value in one piece is looked at first, then the joined parts; both at most a few times."""
-    assert join([b"s.2=b; s=w; s.1=2.a"], "s") == ["w", "ab"]
-    assert join([b"; ".join([b"s=w"] * 1000)], "s") == ["w"] * MAX_CANDIDATES
+    assert RequestCookies([b"s.2=b; s=w; s.1=2.a"]).join("s") == ["w", "ab"]
+    assert RequestCookies([b"; ".join([b"s=w"] * 1000)]).join("s") == ["w"] * MAX_CANDIDATES

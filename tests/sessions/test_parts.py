@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.cookies import RequestCookies
 from gateway.core.session import Session, TokenSet
 from gateway.errors import BadToken
 from gateway.sessions.ended import EVERY_VERSION, EndedSessions
@@ -174,24 +175,24 @@ def header(line: bytes) -> bytes:
 def test_the_idle_cookie_tells_when_the_user_was_seen():
     """What was written for a session is read for it, and for no other; a time to come counts as now."""
     line = header(clock().write("one", NOW, 60))
-    assert clock().seen([line], "one", NOW + 5) == NOW
-    assert clock().seen([line], "one", NOW - 5) == NOW - 5
-    assert clock().seen([line], "two", NOW) == 0
+    assert clock().seen(RequestCookies([line]), "one", NOW + 5) == NOW
+    assert clock().seen(RequestCookies([line]), "one", NOW - 5) == NOW - 5
+    assert clock().seen(RequestCookies([line]), "two", NOW) == 0
 
 
 @pytest.mark.parametrize("plain", [b"", b"one", b"one x", b"one 1 2", b"\xff 1", b"one " + b"9" * 5000])
 def test_an_idle_cookie_of_another_form_tells_nothing(plain):
     """C5: also what opens is read with care."""
     sealed = ring().box("idle", ISSUER, CLIENT).seal(plain)
-    assert clock().seen([f"{IDLE_COOKIE.name}={sealed}".encode()], "one", NOW) == 0
+    assert clock().seen(RequestCookies([f"{IDLE_COOKIE.name}={sealed}".encode()]), "one", NOW) == 0
 
 
 def test_of_several_idle_cookies_the_latest_counts():
     """Rubbish beside it does no harm, and a flood is looked at a few times only."""
     good = header(clock().write("one", NOW, 60))
-    assert clock().seen([b"; ".join([IDLE_COOKIE.name.encode() + b"=x", good])], "one", NOW) == NOW
+    assert clock().seen(RequestCookies([b"; ".join([IDLE_COOKIE.name.encode() + b"=x", good])]), "one", NOW) == NOW
     flood = b"; ".join([IDLE_COOKIE.name.encode() + b"=x"] * 500 + [good])
-    assert clock().seen([flood], "one", NOW) == 0
+    assert clock().seen(RequestCookies([flood]), "one", NOW) == 0
 
 
 @pytest.mark.parametrize(("timeout", "renew"), [(3600, 60), (300, 30), (30, 3), (5, 1)])

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.cookies import RequestCookies
 from gateway.core.session import TokenSet
 from gateway.errors import BadData, BadToken, ProviderRefused, ProviderUnavailable
 from gateway.sessions import renewal
@@ -40,7 +41,7 @@ async def sign_in(service: Sessions, jar: Jar | None = None, *, sub: str = SUB, 
 
 
 def recognised(service: Sessions, jar: Jar, now: int = NOW) -> Live:
-    live = service.recognise(jar.header, now)
+    live = service.recognise(RequestCookies(jar.header), now)
     assert live is not None
     return live
 
@@ -80,7 +81,23 @@ async def test_a_hit_is_found_anywhere_in_the_header(before, after):
     gateway = sessions()
     jar = await sign_in(gateway)
     gateway._store = None  # type: ignore[assignment]
-    assert gateway.recognise([b"x=y", before + jar.header[0] + after], NOW)
+    assert gateway.recognise(RequestCookies([b"x=y", before + jar.header[0] + after]), NOW)
+
+
+@pytest.mark.parametrize(("before", "after"), [(b"", b""), (b"a=1; ", b""), (b"", b"; b=2"), (b"a=1;b; ", b";c")])
+async def test_the_only_line_of_a_request_is_known_at_a_glance(before, after):
+    """A session that is open here is found without opening or splitting anything, wherever browsers put it."""
+    gateway = sessions()
+    jar = await sign_in(gateway)
+    assert gateway.glance(before + jar.header[0] + after, NOW) is recognised(gateway, jar)
+
+
+@pytest.mark.parametrize("before", [b"theme=dark ", b"x", b"x; y", b" ", b";", b"a=1;", b"a=1,", b"a=1, ", b'a=";" '])
+async def test_a_glance_sees_no_cookie_within_another(before):
+    """U1: only what begins after `; `, or begins the line, is taken; the rest is for those who read whole cookies."""
+    gateway = sessions()
+    jar = await sign_in(gateway)
+    assert gateway.glance(before + jar.header[0], NOW) is None
 
 
 async def test_a_longer_name_is_another_cookie():
@@ -88,8 +105,8 @@ async def test_a_longer_name_is_another_cookie():
     gateway = sessions()
     jar = await sign_in(gateway)
     impostor = b"x" + jar.header[0].partition(b";")[0]
-    assert gateway.recognise([impostor], NOW) is None
-    assert gateway.recognise([impostor + b"; " + jar.header[0]], NOW)
+    assert gateway.recognise(RequestCookies([impostor]), NOW) is None
+    assert gateway.recognise(RequestCookies([impostor + b"; " + jar.header[0]]), NOW)
 
 
 async def test_a_session_in_parts_is_recognised():
@@ -101,7 +118,7 @@ async def test_a_session_in_parts_is_recognised():
     assert recognised(gateway, jar) is recognised(gateway, jar)
     assert recognised(sessions(), jar).session.tokens.id_token == "*" * 3000
     del jar.cookies[f"{COOKIE.name}.2"]
-    assert gateway.recognise(jar.header, NOW) is None
+    assert gateway.recognise(RequestCookies(jar.header), NOW) is None
 
 
 async def test_parts_of_two_sessions_make_none():
@@ -112,7 +129,7 @@ async def test_parts_of_two_sessions_make_none():
         Jar().take((await gateway.start(id_claims(), tokens, NOW + 3600, NOW, ())).set_cookies) for _ in range(2)
     ]
     one.cookies[f"{COOKIE.name}.2"] = two.cookies[f"{COOKIE.name}.2"]
-    assert gateway.recognise(one.header, NOW) is None
+    assert gateway.recognise(RequestCookies(one.header), NOW) is None
 
 
 @pytest.mark.parametrize("value", ["", "x", "A" * 60, "é" * 60, "A" * 4000, "%s%n", "=;;a", '"quoted"'])
@@ -120,9 +137,9 @@ async def test_a_malformed_cookie_signs_nobody_in(value):
     """C5 (authentik CVE-2026-25748): what does not open is nobody, and a good cookie beside it still counts."""
     gateway = sessions()
     bad = f"{COOKIE.name}={value}".encode("latin-1")
-    assert gateway.recognise([bad], NOW) is None
+    assert gateway.recognise(RequestCookies([bad]), NOW) is None
     jar = await sign_in(gateway)
-    assert gateway.recognise([bad + b"; " + jar.header[0]], NOW)
+    assert gateway.recognise(RequestCookies([bad + b"; " + jar.header[0]]), NOW)
 
 
 async def test_every_flipped_bit_of_the_cookie_is_nobody():
@@ -132,7 +149,7 @@ async def test_every_flipped_bit_of_the_cookie_is_nobody():
     value = jar.cookies[COOKIE.name]
     for at in range(len(value)):
         other = value[:at] + ("A" if value[at] != "A" else "B") + value[at + 1 :]
-        assert gateway.recognise([f"{COOKIE.name}={other}".encode()], NOW) is None
+        assert gateway.recognise(RequestCookies([f"{COOKIE.name}={other}".encode()]), NOW) is None
 
 
 async def test_the_idle_cookie_is_no_session():
@@ -140,25 +157,25 @@ async def test_the_idle_cookie_is_no_session():
     gateway = sessions(idle_timeout=600)
     jar = await sign_in(gateway)
     swapped = [f"{COOKIE.name}={jar.cookies[IDLE_COOKIE.name]}".encode()]
-    assert gateway.recognise(swapped, NOW) is None
+    assert gateway.recognise(RequestCookies(swapped), NOW) is None
     cold = sessions(idle_timeout=600)
     jar.cookies[IDLE_COOKIE.name] = jar.cookies[COOKIE.name]
-    assert cold.recognise(jar.header, NOW + 600) is None
+    assert cold.recognise(RequestCookies(jar.header), NOW + 600) is None
 
 
 async def test_a_session_ends_at_its_lifetime_exactly():
     """Q16: one second before the absolute end it is there, at the end it is not: known or opened anew."""
     gateway = sessions(lifetime=1000)
     jar = await sign_in(gateway)
-    assert gateway.recognise(jar.header, NOW + 999)
-    assert gateway.recognise(jar.header, NOW + 1000) is None
-    assert sessions().recognise(jar.header, NOW + 1000) is None
+    assert gateway.recognise(RequestCookies(jar.header), NOW + 999)
+    assert gateway.recognise(RequestCookies(jar.header), NOW + 1000) is None
+    assert sessions().recognise(RequestCookies(jar.header), NOW + 1000) is None
 
 
 async def test_no_cookie_is_nobody():
     """Without header lines, and with others' cookies alone, nobody is signed in."""
-    assert sessions().recognise([], NOW) is None
-    assert sessions().recognise([b"a=1", b"", b"cg_session=x"], NOW) is None
+    assert sessions().recognise(RequestCookies([]), NOW) is None
+    assert sessions().recognise(RequestCookies([b"a=1", b"", b"cg_session=x"]), NOW) is None
 
 
 async def test_a_flood_of_cookies_is_opened_a_few_times_only():
@@ -172,7 +189,7 @@ async def test_a_flood_of_cookies_is_opened_a_few_times_only():
             raise BadData
 
     gateway._store = Counting()  # type: ignore[assignment]
-    assert gateway.recognise([b"; ".join([COOKIE.name.encode() + b"=x"] * 1000)], NOW) is None
+    assert gateway.recognise(RequestCookies([b"; ".join([COOKIE.name.encode() + b"=x"] * 1000)]), NOW) is None
     assert len(opened) == 4
 
 
@@ -183,31 +200,31 @@ async def test_an_idle_session_is_not_usable():
     """A session that nobody used for the idle timeout is over, warm or cold; used before, it goes on."""
     gateway = sessions(idle_timeout=600)
     jar = await sign_in(gateway)
-    assert gateway.recognise(jar.header, NOW + 599)
-    assert gateway.recognise(jar.header, NOW + 1198)
-    assert gateway.recognise(jar.header, NOW + 1798) is None
-    assert sessions(idle_timeout=600).recognise(jar.header, NOW + 600) is None
+    assert gateway.recognise(RequestCookies(jar.header), NOW + 599)
+    assert gateway.recognise(RequestCookies(jar.header), NOW + 1198)
+    assert gateway.recognise(RequestCookies(jar.header), NOW + 1798) is None
+    assert sessions(idle_timeout=600).recognise(RequestCookies(jar.header), NOW + 600) is None
 
 
 async def test_the_idle_cookie_carries_activity_to_another_process():
     """What one process saw keeps the session alive in another, by the idle cookie, also where it was known before."""
     here, there = sessions(idle_timeout=600), sessions(idle_timeout=600)
     jar = await sign_in(here)
-    assert there.recognise(jar.header, NOW)
+    assert there.recognise(RequestCookies(jar.header), NOW)
     touched = here.touch(recognised(here, jar, NOW + 500), NOW + 500)
     assert touched is not None
     stale = list(jar.header)
     jar.take([touched])
-    assert there.recognise(stale, NOW + 700) is None
-    assert there.recognise(jar.header, NOW + 700)
-    assert sessions(idle_timeout=600).recognise(jar.header, NOW + 700)
+    assert there.recognise(RequestCookies(stale), NOW + 700) is None
+    assert there.recognise(RequestCookies(jar.header), NOW + 700)
+    assert sessions(idle_timeout=600).recognise(RequestCookies(jar.header), NOW + 700)
 
 
 async def test_without_its_idle_cookie_an_old_session_is_idle():
     """Leaving the idle cookie away does not make a session younger."""
     jar = await sign_in(sessions(idle_timeout=600))
     del jar.cookies[IDLE_COOKIE.name]
-    assert sessions(idle_timeout=600).recognise(jar.header, NOW + 600) is None
+    assert sessions(idle_timeout=600).recognise(RequestCookies(jar.header), NOW + 600) is None
 
 
 async def test_another_sessions_idle_cookie_keeps_nothing_alive():
@@ -216,7 +233,7 @@ async def test_another_sessions_idle_cookie_keeps_nothing_alive():
     old = await sign_in(gateway)
     new = await sign_in(gateway, now=NOW + 500)
     old.cookies[IDLE_COOKIE.name] = new.cookies[IDLE_COOKIE.name]
-    assert gateway.recognise(old.header, NOW + 601) is None
+    assert gateway.recognise(RequestCookies(old.header), NOW + 601) is None
 
 
 async def test_the_idle_cookie_is_renewed_now_and_then():
@@ -353,7 +370,7 @@ async def test_a_refresh_does_not_move_the_end():
         assert isinstance(outcome, Refreshed)
         assert f"Max-Age={NOW + 10_000 - now};".encode() in outcome.set_cookies[0]
         jar.take(outcome.set_cookies)
-    assert gateway.recognise(jar.header, NOW + 10_000) is None
+    assert gateway.recognise(RequestCookies(jar.header), NOW + 10_000) is None
 
 
 async def test_a_refresh_without_an_id_token_keeps_the_claims():
@@ -404,7 +421,7 @@ async def test_the_operators_mistake_signs_nobody_out(error):
     jar = await sign_in(gateway)
     with pytest.raises(ProviderUnavailable):
         await gateway.refresh(recognised(gateway, jar, DUE), DUE)
-    assert gateway.recognise(jar.header, DUE)
+    assert gateway.recognise(RequestCookies(jar.header), DUE)
 
 
 async def test_invalid_grant_is_final():
@@ -415,7 +432,7 @@ async def test_invalid_grant_is_final():
     live = recognised(gateway, jar, DUE)
     assert await gateway.refresh(live, DUE) == Ended()
     assert await gateway.refresh(live, DUE + 5) == Ended()
-    assert gateway.recognise(jar.header, DUE) is None
+    assert gateway.recognise(RequestCookies(jar.header), DUE) is None
     assert len(tokens.refreshed) == 1
 
 
@@ -427,8 +444,8 @@ async def test_a_version_that_another_replica_made_survives_invalid_grant():
     outcome = await there.refresh(recognised(there, jar, DUE), DUE)
     assert isinstance(outcome, Refreshed)
     assert await here.refresh(old, DUE) == Ended()
-    assert here.recognise(jar.header, DUE) is None
-    assert here.recognise(jar.take(outcome.set_cookies).header, DUE)
+    assert here.recognise(RequestCookies(jar.header), DUE) is None
+    assert here.recognise(RequestCookies(jar.take(outcome.set_cookies).header), DUE)
 
 
 @pytest.mark.parametrize("tokens", [FakeTokens(sub="mallory"), FakeTokens(access_sub="mallory")])
@@ -437,7 +454,7 @@ async def test_somebody_elses_tokens_end_the_session(tokens):
     gateway = sessions(tokens)
     jar = await sign_in(gateway)
     assert await gateway.refresh(recognised(gateway, jar, DUE), DUE) == Ended()
-    assert gateway.recognise(jar.header, DUE) is None
+    assert gateway.recognise(RequestCookies(jar.header), DUE) is None
 
 
 async def test_without_a_refresh_token_there_is_no_refresh():
@@ -447,7 +464,7 @@ async def test_without_a_refresh_token_there_is_no_refresh():
     live = recognised(gateway, jar)
     assert live.session.refresh_at is None
     assert await gateway.refresh(live, DUE) == Ended()
-    assert gateway.recognise(jar.header, DUE)
+    assert gateway.recognise(RequestCookies(jar.header), DUE)
 
 
 async def test_a_refresh_keeps_what_the_idle_cookie_tells():
@@ -485,9 +502,9 @@ async def test_a_session_that_ended_is_gone_although_its_cookie_is_kept():
     jar = await sign_in(gateway)
     stolen = list(jar.header)
     live = recognised(gateway, jar)
-    jar.take(await gateway.end(jar.header, NOW))
+    jar.take(await gateway.end(RequestCookies(jar.header), NOW))
     assert jar.names == []
-    assert gateway.recognise(stolen, NOW) is None
+    assert gateway.recognise(RequestCookies(stolen), NOW) is None
     assert await gateway.refresh(live, NOW) == Ended()
     assert tokens.revoked == [refresh_token()]
 
@@ -501,9 +518,9 @@ async def test_ending_kills_every_version():
     outcome = await gateway.refresh(recognised(gateway, jar, DUE), DUE)
     assert isinstance(outcome, Refreshed)
     jar.take(outcome.set_cookies)
-    await gateway.end(old, DUE)
-    assert gateway.recognise(old, DUE) is None
-    assert gateway.recognise(jar.header, DUE) is None
+    await gateway.end(RequestCookies(old), DUE)
+    assert gateway.recognise(RequestCookies(old), DUE) is None
+    assert gateway.recognise(RequestCookies(jar.header), DUE) is None
     assert tokens.revoked == ["refresh-2"]
 
 
@@ -514,7 +531,7 @@ async def test_a_refresh_under_way_does_not_bring_an_ended_session_back():
     jar = await sign_in(gateway)
     refreshing = asyncio.create_task(gateway.refresh(recognised(gateway, jar, DUE), DUE))
     await asyncio.sleep(0)
-    await gateway.end(jar.header, DUE)
+    await gateway.end(RequestCookies(jar.header), DUE)
     assert tokens.gate is not None
     tokens.gate.set()
     assert await refreshing == Ended()
@@ -525,8 +542,8 @@ async def test_other_sessions_go_on():
     """Ending one session of a user leaves their others."""
     gateway = sessions()
     one, two = await sign_in(gateway), await sign_in(gateway)
-    await gateway.end(one.header, NOW)
-    assert gateway.recognise(two.header, NOW)
+    await gateway.end(RequestCookies(one.header), NOW)
+    assert gateway.recognise(RequestCookies(two.header), NOW)
 
 
 async def test_a_provider_that_hangs_does_not_hold_sign_out(monkeypatch):
@@ -534,16 +551,16 @@ async def test_a_provider_that_hangs_does_not_hold_sign_out(monkeypatch):
     monkeypatch.setattr(renewal, "REVOKE_SECONDS", 0.01)
     gateway = sessions(FakeTokens(revoke_hangs=True))
     jar = await sign_in(gateway)
-    assert await gateway.end(jar.header, NOW)
-    assert gateway.recognise(jar.header, NOW) is None
+    assert await gateway.end(RequestCookies(jar.header), NOW)
+    assert gateway.recognise(RequestCookies(jar.header), NOW) is None
 
 
 async def test_ending_without_a_session_does_nothing():
     """Q8: no cookie, no crash; a cookie that does not open is removed, for its user asked."""
     gateway = sessions()
-    assert await gateway.end([], NOW) == []
-    assert await gateway.end([b"a=1"], NOW) == []
-    assert len(await gateway.end([f"{COOKIE.name}=x".encode()], NOW)) == 1
+    assert await gateway.end(RequestCookies([]), NOW) == []
+    assert await gateway.end(RequestCookies([b"a=1"]), NOW) == []
+    assert len(await gateway.end(RequestCookies([f"{COOKIE.name}=x".encode()]), NOW)) == 1
 
 
 async def test_ending_without_a_refresh_token_revokes_nothing():
@@ -551,14 +568,14 @@ async def test_ending_without_a_refresh_token_revokes_nothing():
     tokens = FakeTokens()
     gateway = sessions(tokens)
     jar = Jar().take((await gateway.start(id_claims(), TokenSet(), NOW + 3600, NOW, ())).set_cookies)
-    await gateway.end(jar.header, NOW)
+    await gateway.end(RequestCookies(jar.header), NOW)
     assert tokens.revoked == []
 
 
 async def test_every_cookie_present_is_expired():
     """O14: session, each part, idle cookie: only those present, each with Secure and its Path; foreign ones stay."""
     present = [*(f"{COOKIE.name}{part}" for part in ("", ".1", ".6", ".7")), IDLE_COOKIE.name, "a"]
-    lines = sessions().expire(["; ".join(f"{name}=x" for name in present).encode()])
+    lines = sessions().expire(RequestCookies(["; ".join(f"{name}=x" for name in present).encode()]))
     assert [line.partition(b"=")[0].decode() for line in lines] == [
         COOKIE.name,
         f"{COOKIE.name}.1",

@@ -101,6 +101,34 @@ async def test_our_own_cookies_still_ride_on_the_application_s_answer():
     assert names == ["theirs", SESSION]
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "theme=dark {}={}",
+        "theme=dark\t{}={}",
+        "theme=dark, {}={}",
+        'theme="dark" {}={}',
+        "theme={}={}",
+        "a=1; theme=dark {}={}; b=2",
+        "x{}={}",
+        "={}={}",
+    ],
+)
+@pytest.mark.parametrize("is_open_here", [True, False])
+async def test_a_session_within_another_cookie_signs_nobody_in(form, is_open_here):
+    """U1: an application that stores what a visitor types in a cookie of its own (`theme=…`) does not become a way to
+    put a session into somebody's browser: a cookie is what stands between semicolons."""
+    world = World()
+    visitor = await signed_in(world)
+    value = visitor.cookies[SESSION]
+    if is_open_here:
+        assert (await visitor.navigate("/")).status_code == 200
+
+    answer = await ask(world.gateway, headers=[*BROWSER, (b"cookie", form.format(SESSION, value).encode())])
+
+    assert answer.status == 302
+
+
 @pytest.mark.parametrize("other", ["AAAA", "", "A" * 3000, "another gateway's", "state", "binding"])
 @pytest.mark.parametrize("place", ["before", "after", "own line before"])
 async def test_a_cookie_of_the_same_name_does_not_hide_the_session(other, place):
