@@ -1,6 +1,6 @@
 """Write, split, join, expire and strip cookies."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, KeysView, Sequence
 from dataclasses import dataclass
 from string import ascii_letters, digits
 
@@ -102,7 +102,7 @@ class RequestCookies:
     def __bool__(self) -> bool:
         return bool(self.lines)
 
-    def names(self) -> Collection[str]:
+    def names(self) -> KeysView[str]:
         """Every name, once, in order."""
         return self._read().keys()
 
@@ -126,9 +126,8 @@ class RequestCookies:
         if not dot or count not in _COUNTS:
             return whole
         parts = [f"{name}.{number}" for number in range(2, int(count) + 1)]
-        if not self.names() >= set(parts):
-            return whole
-        return [*whole, start + "".join(map(self._first, parts))]
+        complete = all(part in self.names() for part in parts)
+        return [*whole, start + "".join(map(self._first, parts))] if complete else whole
 
     def _first(self, name: str) -> str:
         return next(iter(self.values(name)), "")

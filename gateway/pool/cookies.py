@@ -4,17 +4,14 @@ Starlette's `request.cookies` removes quotes and Unicode spaces, and takes the l
 which is the one that a sibling domain or a longer path may have planted (RFC 6265 §8.6).
 """
 
-from itertools import islice
-
 from starlette.requests import Request
 
-from gateway.core.cookies import MAX_CANDIDATES, values
+from gateway.core.cookies import RequestCookies
 
 
 def every(request: Request, name: str) -> list[str]:
     """The values of the cookies of that name, the first `MAX_CANDIDATES` of them."""
-    headers = (value for field, value in request.scope["headers"] if field == b"cookie")
-    return list(islice(values(headers, name), MAX_CANDIDATES))
+    return RequestCookies([value for field, value in request.scope["headers"] if field == b"cookie"]).values(name)
 
 
 def only(request: Request, name: str) -> str:
