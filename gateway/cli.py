@@ -186,7 +186,7 @@ def run(given: Namespace) -> int:
 def pool_serve(given: Namespace) -> int:
     """Serve the user pool until a signal ends it."""
     from gateway.app_pool import build_pool
-    from gateway.serving import Listener
+    from gateway.serving import POOL_LIMITS, Listener
     from gateway.serving import run as serve
     from gateway.settings.load import load_pool
     from gateway.telemetry.logs import configure
@@ -194,7 +194,7 @@ def pool_serve(given: Namespace) -> int:
     settings = load_pool(given.config, os.environ)
     configure(sys.stdout, _CLOCK)
     pool = build_pool(settings)
-    listener = Listener(pool, settings.listen.host, settings.listen.port, "listen.port")
+    listener = Listener(pool, settings.listen.host, settings.listen.port, "listen.port", POOL_LIMITS)
     serve([listener], lambda servers: _say(f"The pool listens on {servers[0].url}"))
     return OK
 

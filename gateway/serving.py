@@ -23,6 +23,9 @@ _REASONS = {
 }
 _ABOUT_THE_PORT = {errno.EADDRINUSE, errno.EACCES}
 
+POOL_LIMITS = Limits(header_bytes=128 * 1024)
+"""Of a user pool's listener: userInfo is sent access tokens of up to 96 KiB, beside the usual 32 KiB of a head."""
+
 
 class CannotListen(GatewayError):
     """An address cannot be listened on; the message is for the operator."""

@@ -18,7 +18,7 @@ from gateway.demo.ports import Ports
 from gateway.demo.sample import sample_app
 from gateway.pool.mail import Mail
 from gateway.server import Running
-from gateway.serving import Listener, run_loop, serve_until_signal
+from gateway.serving import POOL_LIMITS, Listener, run_loop, serve_until_signal
 from gateway.settings.pool import PoolSettings
 from gateway.settings.report import printable
 from gateway.settings.schema import GatewaySettings
@@ -107,7 +107,7 @@ def listeners(chosen: Ports, folder: Path, show: Callable[[Mail], None], log: Te
     pool = build_pool(pool_settings(chosen, secrets, folder), show=show)
     gateway = build(gateway_settings(chosen, secrets), log=log)
     return [
-        Listener(pool, ports.HOST, chosen.pool, "POOL_PORT"),
+        Listener(pool, ports.HOST, chosen.pool, "POOL_PORT", POOL_LIMITS),
         Listener(sample_app, ports.HOST, chosen.app, "APP_PORT"),
         Listener(gateway, ports.HOST, chosen.gateway, "GATEWAY_PORT"),
     ]

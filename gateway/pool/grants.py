@@ -1,9 +1,6 @@
 """Turn what was granted into tokens: codes, refresh tokens, a client's own credentials."""
 
-import base64
 import hashlib
-import hmac
-import re
 import secrets
 import uuid
 from collections.abc import Sequence
@@ -13,6 +10,7 @@ from typing import Final
 from gateway.errors import BadToken
 from gateway.pool import claims as compose
 from gateway.pool.options import PoolOptions
+from gateway.pool.pkce import pkce_matches
 from gateway.pool.records import AppClient, User
 from gateway.pool.refusals import OAuthError
 from gateway.pool.scopes import machine_scopes
@@ -24,7 +22,6 @@ __all__ = ["Grants", "OAuthError", "TokenAnswer"]
 
 CODE_SECONDS: Final = 300
 """Lifetime of an authorization code (authorization-endpoint: five minutes)."""
-_VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _GONE: Final = "Access token is expired, disabled, or deleted, or the user has globally signed out."
 
 
@@ -36,17 +33,6 @@ class TokenAnswer:
     id_token: str | None = field(default=None, repr=False)
     refresh_token: str | None = field(default=None, repr=False)
     expires_in: int
-
-
-def pkce_matches(challenge: str | None, verifier: str | None) -> bool:
-    """Whether the verifier is the challenge's; both absent also matches, one of them alone never (R2)."""
-    if challenge is None or verifier is None:
-        return challenge is None and verifier is None
-    if not _VERIFIER.fullmatch(verifier):
-        return False
-    digest = hashlib.sha256(verifier.encode("ascii")).digest()
-    computed = base64.urlsafe_b64encode(digest).rstrip(b"=")
-    return hmac.compare_digest(computed, challenge.encode())
 
 
 def digest_of(token: str) -> bytes:

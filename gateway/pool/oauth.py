@@ -1,5 +1,6 @@
 """Answer the endpoints that programs call: discovery, keys, token, userInfo, revoke."""
 
+import logging
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -13,8 +14,11 @@ from gateway.pool.clients import authenticate
 from gateway.pool.discovery import document
 from gateway.pool.forms import BadForm, Params, read_form
 from gateway.pool.grants import TokenAnswer
+from gateway.pool.pkce import STANDARD_LENGTH
 from gateway.pool.records import AppClient
 from gateway.pool.refusals import OAuthError
+
+_log = logging.getLogger(__name__)
 
 CORS: Final = {"Access-Control-Allow-Origin": "*"}
 """No credentials with it: these endpoints read no cookie."""
@@ -30,6 +34,7 @@ _NOT_STORED: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 _CACHED: Final = {**CORS, "Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
+_SHORT_VERIFIER: Final = "client %s: its PKCE verifier has %d characters, RFC 7636 §4.1 asks for %d at least"
 _BAD_USER_INFO: Final = "Bad OAuth2 request at UserInfo Endpoint"
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -117,13 +122,17 @@ class Programs:
     async def _by_code(self, client: AppClient, form: Params, now: int) -> TokenAnswer:
         if "code" not in client.allowed_flows:
             raise OAuthError("unauthorized_client")
-        return await self._backend.grants.redeem(
+        verifier = form.get("code_verifier") or None
+        answer = await self._backend.grants.redeem(
             client,
             code=_required(form, "code"),
             redirect_uri=_required(form, "redirect_uri"),
-            code_verifier=form.get("code_verifier") or None,
+            code_verifier=verifier,
             now=now,
         )
+        if verifier and len(verifier) < STANDARD_LENGTH:
+            _log.info(_SHORT_VERIFIER, client.client_id, len(verifier), STANDARD_LENGTH)
+        return answer
 
     async def _by_refresh_token(self, client: AppClient, form: Params, now: int) -> TokenAnswer:
         return await self._backend.grants.refresh(client, refresh_token=_required(form, "refresh_token"), now=now)

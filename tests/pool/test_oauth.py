@@ -13,11 +13,15 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from starlette.applications import Starlette
 
+from gateway.core.secret import Secret
 from gateway.pool.backend import Backend
 from gateway.pool.oauth import routes
-from gateway.pool.records import AppClient
+from gateway.pool.options import SeedUser
+from gateway.pool.records import AppClient, Group
+from gateway.server import running
+from gateway.serving import POOL_LIMITS
 from tests.pool.test_grants import VERIFIER, challenge_of
-from tests.support.pool import CALLBACK, MACHINE, NOW, WEB, ada, opened, options_for
+from tests.support.pool import CALLBACK, MACHINE, NOW, PASSWORD, WEB, ada, opened, options_for
 
 BASE = "https://login.test"
 AMAZON_KEYS = {
@@ -52,11 +56,11 @@ def basic(client: AppClient, *, encode: bool = False) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"}
 
 
-async def code_for(backend: Backend, client=WEB, scopes=("openid", "email")) -> str:
+async def code_for(backend: Backend, client=WEB, scopes=("openid", "email"), verifier=VERIFIER) -> str:
     """A code for Ada."""
     return await backend.grants.issue_code(
         client, await ada(backend), redirect_uri=CALLBACK, scopes=scopes, nonce="n-1",
-        code_challenge=challenge_of(VERIFIER), auth_time=NOW, now=NOW,
+        code_challenge=challenge_of(verifier), auth_time=NOW, now=NOW,
     )  # fmt: skip
 
 
@@ -425,3 +429,52 @@ async def test_client_lifetimes(tmp_path, clock):
         jwt.decode(tokens[name], options={"verify_signature": False})["exp"] for name in ("access_token", "id_token")
     ]
     assert ends == [NOW + 300, NOW + 600]
+
+
+async def test_a_short_verifier_is_accepted_and_said_so(http, backend, caplog):
+    """Cognito's own clients send verifiers of 36 characters: accepted, with one INFO line that has no secret in it."""
+    caplog.set_level("INFO", "gateway.pool")
+    verifier = "abcdefghijklmnopqrstuvwxyz-012345_~."
+    code = await code_for(backend, verifier=verifier)
+    answer = await http.post("/oauth2/token", data=form_for(code, code_verifier=verifier), headers=basic(WEB))
+
+    assert answer.status_code == 200
+    assert [record.getMessage() for record in caplog.records] == [
+        f"client {WEB.client_id}: its PKCE verifier has 36 characters, RFC 7636 §4.1 asks for 43 at least"
+    ]
+
+
+async def test_a_standard_verifier_is_not_remarkable(http, backend, caplog):
+    """A verifier of 43 characters leaves no line in the log."""
+    caplog.set_level("INFO", "gateway.pool")
+    assert "access_token" in await tokens_for(backend, http)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("letter", ["g", "\u0434", "\U00020bb7"], ids=["ascii", "cyrillic", "four bytes"])
+async def test_a_user_in_a_hundred_groups_has_user_info(tmp_path, clock, letter):
+    """The longest access token that Cognito's quotas allow (100 groups of 128 characters) opens userInfo, over HTTP."""
+    groups = tuple(letter * 125 + f"{number:03}" for number in range(100))
+    seed = SeedUser(username="ada@example.com", password=Secret(PASSWORD), groups=groups)
+    options = options_for(tmp_path, seed_users=(seed,), groups=tuple(Group(name=name) for name in groups))
+    async with opened(options, clock) as backend, client_of(backend) as http:
+        tokens = await tokens_for(backend, http)
+        claims = jwt.decode(tokens["access_token"], options={"verify_signature": False})
+        app = Starlette(routes=routes(backend))
+        async with running(app, limits=POOL_LIMITS) as server, httpx.AsyncClient(base_url=server.url) as real:
+            info = await real.get("/oauth2/userInfo", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+
+    assert claims["cognito:groups"] == sorted(groups)
+    assert (info.status_code, info.json().get("email")) == (200, "ada@example.com")
+
+
+async def test_tokens_are_written_in_utf8(http, backend):
+    """Text that is not ASCII takes its own bytes in a token, not six for each character."""
+    user = await ada(backend)
+    await backend.storage.users.change(
+        user.sub, lambda user: replace(user, attributes={**user.attributes, "name": "Åda"})
+    )
+    tokens = await tokens_for(backend, http, scopes=("openid", "profile"))
+    payload = base64.urlsafe_b64decode(tokens["id_token"].split(".")[1] + "==")
+
+    assert "Åda".encode() in payload
