@@ -273,7 +273,9 @@ def build_bearers(
     if not settings.bearer.enabled:
         return None
     clients = settings.bearer.clients or frozenset({settings.provider.client_id})
-    return Bearers(provider, client_ids=clients, groups_claim=settings.provider.groups_claim, render=render)
+    audiences = settings.bearer.audiences or frozenset({settings.public_url, f"{settings.public_url}/"})
+    groups_claim = settings.provider.groups_claim
+    return Bearers(provider, client_ids=clients, audiences=audiences, groups_claim=groups_claim, render=render)
 
 
 def access_rules(rules: tuple[AccessRule, ...]) -> AccessRules:

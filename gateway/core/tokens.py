@@ -35,13 +35,15 @@ _JWS = jwt.PyJWS(algorithms=["RS256"])
 class Expected:
     """Whose tokens are accepted. `leeway` is in seconds and prolongs `exp`.
 
-    `token_use_required` insists on Cognito's `token_use`; where it is present it is checked in any case.
+    `token_use_required` insists on Cognito's `token_use`; where it is present it is checked in any case. `audiences`
+    are the names of this service in an access token's `aud`; None for our own token, which may be for another service.
     """
 
     issuer: str
     client_ids: frozenset[str]
     leeway: int = 5
     token_use_required: bool = False
+    audiences: frozenset[str] | None = frozenset()
 
 
 def key_id(token: str) -> str | None:
@@ -82,7 +84,8 @@ def verify_access_token(token: str, keys: KeySet, expected: Expected, *, now: in
     """The claims of an access token issued to one of the expected clients. Raises BadToken or TokenExpired.
 
     It must say that it is one: `token_use` (Cognito) or the type `at+jwt` (RFC 9068 §2.1). What merely has our issuer
-    and signature may be an ID token, which is no credential for a call.
+    and signature may be an ID token, which is no credential for a call. With an `aud` it is for these audiences alone
+    (RFC 9068 §4); Cognito's has one only where a resource was asked for (RFC 8707).
     """
     claims = _verified(token, keys, {None, "jwt", "at+jwt"})
     _check(claims, expected, "access")
@@ -92,7 +95,9 @@ def verify_access_token(token: str, keys: KeySet, expected: Expected, *, now: in
     if not isinstance(client_id, str) or client_id not in expected.client_ids:
         raise BadToken("client_id is not one of those expected")
     if "aud" in claims:
-        _audiences(claims)
+        audiences = _audiences(claims)
+        if expected.audiences is not None and expected.audiences.isdisjoint(audiences):
+            raise BadToken("aud does not name this service")
     _check_times(claims, now, expected.leeway)
     return claims
 

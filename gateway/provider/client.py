@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from typing import Any
 
@@ -65,6 +65,13 @@ class Provider:
         self._http = http
         self._sleep = sleep
         self._discovery = Discovery(options, http, clock)
+        self._expected = Expected(
+            issuer=options.issuer,
+            client_ids=frozenset({options.client_id}),
+            leeway=options.leeway,
+            token_use_required=options.token_use_required,
+            audiences=None,
+        )
         self._keys = Keys(lambda: self._discovery.needed("jwks_uri"), http, clock)
 
     @property
@@ -134,13 +141,18 @@ class Provider:
                 _, client = await self._token_endpoint()
                 await self._ask(revoke_call(url, client, refresh_token))
 
-    async def verify_bearer(self, token: str, now: int, client_ids: Collection[str]) -> Mapping[str, Any]:
+    async def verify_bearer(
+        self, token: str, now: int, client_ids: Collection[str], audiences: Collection[str]
+    ) -> Mapping[str, Any]:
         """The claims of an API caller's access token, verified each time: no verdict is remembered.
+
+        It was issued to one of `client_ids`; when it names audiences, one of them is in `audiences`.
 
         Raises BadToken, TokenExpired, or ProviderUnavailable when the keys cannot be had.
         """
         keys = await self._keys.having(key_id(token))
-        return verify_access_token(token, keys, self._expected(client_ids), now=now)
+        expected = replace(self._expected, client_ids=frozenset(client_ids), audiences=frozenset(audiences))
+        return verify_access_token(token, keys, expected, now=now)
 
     async def sign_out_url(self, *, return_uri: str, id_token: str | None = None) -> str | None:
         """Where to send a browser to end the provider's session; None where there is no such place. Never raises."""
@@ -172,8 +184,9 @@ class Provider:
         if answer.id_token is None:
             return None
         keys = await self._keys.having(key_id(answer.id_token))
-        expected = self._expected([self.options.client_id])
-        return verify_id_token(answer.id_token, keys, expected, now=now, nonce=nonce, access_token=answer.access_token)
+        return verify_id_token(
+            answer.id_token, keys, self._expected, now=now, nonce=nonce, access_token=answer.access_token
+        )
 
     async def _completed(
         self, claims: Mapping[str, Any] | None, access_token: str, *, is_refresh: bool
@@ -195,21 +208,14 @@ class Provider:
     async def _access_expires_at(self, answer: TokenAnswer, claims: Mapping[str, Any] | None, now: int) -> int:
         """When the access token is over. Cognito's is read, and must be of the same user; others' are opaque to us."""
         if self.options.token_use_required:
-            access = await self.verify_bearer(answer.access_token, now, [self.options.client_id])
+            keys = await self._keys.having(key_id(answer.access_token))
+            access = verify_access_token(answer.access_token, keys, self._expected, now=now)
             if claims is not None and access["sub"] != claims["sub"]:
                 raise BadToken("the access token is of another user than the ID token")
             return expires_at(access)
         if answer.expires_in is not None:
             return now + answer.expires_in
         return expires_at(claims) if claims is not None else now + UNSAID_EXPIRES_IN
-
-    def _expected(self, client_ids: Collection[str]) -> Expected:
-        return Expected(
-            issuer=self.options.issuer,
-            client_ids=frozenset(client_ids),
-            leeway=self.options.leeway,
-            token_use_required=self.options.token_use_required,
-        )
 
     async def _token_endpoint(self) -> tuple[str, Client]:
         client = Client(

@@ -338,6 +338,10 @@ class Bearer(Section):
     clients: frozenset[Text] = Field(
         default=frozenset(), description="Client ids whose tokens are taken; absent, our own client alone."
     )
+    audiences: frozenset[Text] = Field(
+        default=frozenset(),
+        description="Names of this service in a token's aud; absent, public_url. Without aud, clients decides.",
+    )
 
 
 class Logging(Section):

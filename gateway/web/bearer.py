@@ -17,7 +17,9 @@ _LONGEST: Final = 8 * 1024
 class Verifier(Protocol):
     """Who can tell whether an access token is genuine; the provider is one."""
 
-    async def verify_bearer(self, token: str, now: int, client_ids: Collection[str]) -> Mapping[str, Any]: ...
+    async def verify_bearer(
+        self, token: str, now: int, client_ids: Collection[str], audiences: Collection[str]
+    ) -> Mapping[str, Any]: ...
 
 
 def bearer_token(headers: HeaderList) -> str | None:
@@ -39,12 +41,14 @@ class Bearers:
         verifier: Verifier,
         *,
         client_ids: frozenset[str],
+        audiences: frozenset[str],
         groups_claim: str,
         render: Callable[[Session], HeaderList],
     ) -> None:
-        """`render` makes the identity header lines, as for sessions."""
+        """`audiences` are this service's names in `aud`; `render` makes the identity header lines, as for sessions."""
         self._verifier = verifier
         self._client_ids = client_ids
+        self._audiences = audiences
         self._groups_claim = groups_claim
         self._render = render
         self._known: OrderedDict[str, Live] = OrderedDict()
@@ -55,7 +59,7 @@ class Bearers:
         if live is not None and now < live.session.access_expires_at:
             self._known.move_to_end(token)
             return live
-        claims = await self._verifier.verify_bearer(token, now, self._client_ids)
+        claims = await self._verifier.verify_bearer(token, now, self._client_ids, self._audiences)
         session = _as_session(token, claims, groups_in(claims, self._groups_claim))
         live = Live(session, self._render(session), frozenset(session.groups))
         self._known[token] = live

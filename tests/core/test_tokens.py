@@ -38,6 +38,7 @@ from tests.support.tokens import (
 
 EXPECTED = Expected(issuer=ISSUER, client_ids=frozenset({CLIENT_ID}), token_use_required=True)
 GENERIC = replace(EXPECTED, token_use_required=False)
+OURS = "https://app.example.com"
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +224,8 @@ def test_an_access_token_is_no_id_token(keys, expected):
 def test_the_type_of_rfc_9068_stands_for_token_use(keys, kind):
     """Of a provider that is not Cognito, a token typed `at+jwt` is an access token, and never an ID token."""
     token = sign(access_claims(token_use=None, aud="https://api.example.com"), typ=kind)
-    assert verify_access_token(token, keys, GENERIC, now=NOW)["sub"]
+    expected = replace(GENERIC, audiences=frozenset({"https://api.example.com"}))
+    assert verify_access_token(token, keys, expected, now=NOW)["sub"]
     with pytest.raises(BadToken):
         verify_access_token(token, keys, EXPECTED, now=NOW)
     with pytest.raises(BadToken):
@@ -243,6 +245,26 @@ def test_an_access_token_of_another_client_is_refused(keys, client_id):
     """D1, D3: an access token counts for the clients that were asked for, whatever its `aud` says."""
     with pytest.raises(BadToken):
         verify_access_token(sign(access_claims(client_id=client_id, aud=CLIENT_ID), "access"), keys, EXPECTED, now=NOW)
+
+
+ELSEWHERE = ["https://payroll.example/api", f"{OURS}/api", f"{OURS}.evil.example", OURS.upper(), CLIENT_ID]
+
+
+@pytest.mark.parametrize("aud", [*ELSEWHERE, ELSEWHERE])
+@pytest.mark.parametrize("audiences", [frozenset(), frozenset({OURS, f"{OURS}/"})])
+def test_an_access_token_for_another_service_is_refused(keys, aud, audiences):
+    """W1: a token that names its audiences is for these alone (RFC 9068 §4), compared character by character."""
+    expected = replace(EXPECTED, audiences=audiences)
+    with pytest.raises(BadToken, match="aud"):
+        verify_access_token(sign(access_claims(aud=aud), "access"), keys, expected, now=NOW)
+
+
+@pytest.mark.parametrize("aud", [OURS, f"{OURS}/", ["https://payroll.example/api", OURS]])
+@pytest.mark.parametrize("audiences", [frozenset({OURS, f"{OURS}/"}), None])
+def test_an_access_token_for_this_service_is_accepted(keys, aud, audiences):
+    """One of several audiences is enough; where the token is our own (None), nobody's audience matters."""
+    expected = replace(EXPECTED, audiences=audiences)
+    assert verify_access_token(sign(access_claims(aud=aud), "access"), keys, expected, now=NOW)["aud"] == aud
 
 
 @pytest.mark.parametrize("aud", [7, [], {}, [7]])

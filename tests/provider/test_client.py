@@ -33,6 +33,7 @@ VERIFIER = "v" * 43
 JWKS_PATH = f"/{POOL_ID}/.well-known/jwks.json"
 DISCOVERY_PATH = f"/{POOL_ID}/.well-known/openid-configuration"
 CLIENTS = frozenset({CLIENT_ID})
+AUDIENCES = frozenset({"https://app.test", "https://app.test/"})
 
 
 class Party:
@@ -268,7 +269,7 @@ async def test_bearers_are_served_by_stale_keys(party):
     token = sign(access_claims(exp=NOW + 500_000), "access", typ="at+jwt")
     for hour in range(1, 100, 7):
         party.clock.now = NOW + hour * 3600
-        assert (await party.provider.verify_bearer(token, NOW + hour * 3600, CLIENTS))["sub"] == SUB
+        assert (await party.provider.verify_bearer(token, NOW + hour * 3600, CLIENTS, AUDIENCES))["sub"] == SUB
 
 
 async def test_a_new_key_is_found(party):
@@ -306,19 +307,29 @@ async def test_a_bearer_that_is_not_good(party, make):
     """D1, D2, D3, Q9: a token being there is not enough; expired ones alone are told apart."""
     expected = TokenExpired if make is BAD_BEARERS["expired"] else BadToken
     with pytest.raises(BadToken) as refusal:
-        await party.provider.verify_bearer(make(), NOW, CLIENTS)
+        await party.provider.verify_bearer(make(), NOW, CLIENTS, AUDIENCES)
     assert refusal.type is expected
+
+
+async def test_the_audience_of_our_own_access_token_is_not_ours_to_judge():
+    """A sign-in may ask for a token of another service (RFC 8707: `authorize_params: {resource: …}`), to be carried to
+    the upstream: it identifies nobody here."""
+    party = Party(access_changes={"aud": "https://payroll.example/api"})
+    tokens = await party.sign_in()
+    assert tokens.claims
+    with pytest.raises(BadToken):
+        await party.provider.verify_bearer(tokens.token_set.access_token or "", NOW, CLIENTS, AUDIENCES)
 
 
 async def test_no_verdict_is_remembered(party):
     """D4: the same token is judged anew for other clients and at a later time."""
     token = sign(access_claims(), "access", typ="at+jwt")
-    assert (await party.provider.verify_bearer(token, NOW, CLIENTS))["username"] == "ada"
+    assert (await party.provider.verify_bearer(token, NOW, CLIENTS, AUDIENCES))["username"] == "ada"
     with pytest.raises(BadToken):
-        await party.provider.verify_bearer(token, NOW, frozenset({"other"}))
+        await party.provider.verify_bearer(token, NOW, frozenset({"other"}), AUDIENCES)
     with pytest.raises(TokenExpired):
-        await party.provider.verify_bearer(token, NOW + LIFETIME + 5, CLIENTS)
-    assert await party.provider.verify_bearer(token, NOW, CLIENTS)
+        await party.provider.verify_bearer(token, NOW + LIFETIME + 5, CLIENTS, AUDIENCES)
+    assert await party.provider.verify_bearer(token, NOW, CLIENTS, AUDIENCES)
 
 
 async def test_a_flood_of_unknown_kids_makes_one_fetch_in_ten_seconds(party):
@@ -329,7 +340,9 @@ async def test_a_flood_of_unknown_kids_makes_one_fetch_in_ten_seconds(party):
 
     async def knock(number: int) -> None:
         with pytest.raises(BadToken):
-            await party.provider.verify_bearer(sign(access_claims(), "access", kid=f"k{number}"), NOW, CLIENTS)
+            await party.provider.verify_bearer(
+                sign(access_claims(), "access", kid=f"k{number}"), NOW, CLIENTS, AUDIENCES
+            )
 
     for _ in range(5):
         await asyncio.gather(*map(knock, range(40)))
@@ -346,7 +359,7 @@ async def test_a_bearer_whose_key_cannot_be_fetched(party):
     party.clock.now += 60
     party.fake.down = True
     with pytest.raises(ProviderUnavailable):
-        await party.provider.verify_bearer(sign(access_claims(), "access-2"), NOW, CLIENTS)
+        await party.provider.verify_bearer(sign(access_claims(), "access-2"), NOW, CLIENTS, AUDIENCES)
 
 
 async def test_userinfo(party):

@@ -76,7 +76,7 @@ async def test_the_whole_back_channel(pair, client, generic):
     assert access is not None
     assert refresh is not None
     assert (await provider.userinfo(access, sub))["email"] == "ada@example.com"
-    assert (await provider.verify_bearer(access, NOW, {client.client_id}))["sub"] == sub
+    assert (await provider.verify_bearer(access, NOW, {client.client_id}, set()))["sub"] == sub
     newer = await provider.refresh(refresh, NOW)
     assert newer.claims is not None
     assert newer.claims["sub"] == sub
@@ -99,6 +99,6 @@ async def test_a_machines_token_is_a_bearer(pair):
     provider = pair.provider(WEB)
     answer = await pair.pool.backend.grants.client_credentials(MACHINE, scope="api/read", now=NOW)
     token = answer.access_token
-    assert (await provider.verify_bearer(token, NOW, {MACHINE.client_id}))["scope"] == "api/read"
+    assert (await provider.verify_bearer(token, NOW, {MACHINE.client_id}, set()))["scope"] == "api/read"
     with pytest.raises(BadToken):
-        await provider.verify_bearer(token, NOW, {WEB.client_id})
+        await provider.verify_bearer(token, NOW, {WEB.client_id}, set())

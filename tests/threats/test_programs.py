@@ -168,6 +168,29 @@ async def test_keys_that_cannot_be_fetched_let_nobody_in():
     assert b"x-forwarded-user" not in dict(world.app.seen[-1]["headers"])
 
 
+@pytest.mark.parametrize(
+    ("bearer_settings", "aud", "status"),
+    [
+        ({}, None, 200),
+        ({}, "https://app.test", 200),
+        ({}, ["https://payroll.example/api", "https://app.test/"], 200),
+        ({}, "https://payroll.example/api", 401),
+        ({}, "https://app.test/api", 401),
+        ({"audiences": ["https://app.test/api"]}, "https://app.test/api", 200),
+        ({"audiences": ["https://app.test/api"]}, "https://app.test", 401),
+        ({"audiences": ["https://app.test/api"]}, None, 200),
+    ],
+)
+async def test_a_token_made_for_another_service_opens_nothing(bearer_settings, aud, status):
+    """W1: an access token with another service's `aud` is no credential here (RFC 9068 §4, RFC 8707)."""
+    world = World({"bearer": bearer_settings})
+    token = world.provider.access_token(aud=aud, **{"cognito:groups": ["admins"]})
+
+    answer = await ask(world.gateway, b"/admin/x", headers=[HOST, bearer(token)])
+
+    assert answer.status == status
+
+
 async def test_two_people_s_tokens_are_kept_apart():
     """D4, G4: a token verified for one is remembered for that token alone; thousands of others do not push it out of
     line with the clock."""
