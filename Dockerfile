@@ -6,8 +6,9 @@ ARG BASE=python:3.13-slim
 FROM ${BASE} AS build
 RUN python3 -m venv /opt/gateway
 COPY requirements.lock /tmp/requirements.lock
-RUN /opt/gateway/bin/python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes \
+RUN /opt/gateway/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes \
         -r /tmp/requirements.lock \
+ && /opt/gateway/bin/python -m pip check \
  && /opt/gateway/bin/python -m pip uninstall --quiet --yes setuptools pip
 COPY gateway /opt/gateway/app/gateway
 COPY LICENSE /opt/gateway/LICENSE

@@ -11,7 +11,7 @@ export POOL_PORT APP_PORT GATEWAY_PORT
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test test-all lint format schema lock bench bench-peers soak image image-test clean
+.PHONY: help demo demo-reset test test-all test-world lint format schema lock bench bench-peers soak image image-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -44,14 +44,20 @@ demo-reset: ## forget the users of the demo
 
 test: $(VENV)/.dev ## the tests, the browser's included (under 5 minutes)
 	@.ci/require chromium
-	@$(RUN) -m pytest -m "not peers" --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	@$(RUN) -m pytest -m "not peers and not world" --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 	@$(RUN) -m coverage report --include='gateway/core/*' --fail-under=100 --format=total >/dev/null \
 	  || { echo "gateway/core must be covered to 100 % of its branches:"; $(RUN) -m coverage report --include='gateway/core/*' --fail-under=100; }
 
-test-all: $(VENV)/.dev ## what takes longer: providers and clients that nobody here wrote, larger searches
+test-all: $(VENV)/.dev ## what takes longer: providers and clients that nobody here wrote, larger searches (under 20 minutes)
 	@.ci/require chromium node npm
 	@cd tests/peers && npm ci --no-audit --no-fund --loglevel=error
-	@HYPOTHESIS_PROFILE=thorough $(RUN) -m pytest -m "peers or property" $(PYTEST_ARGS)
+	@HYPOTHESIS_PROFILE=thorough $(RUN) -m pytest -m "(peers or property) and not world" $(PYTEST_ARGS)
+
+PYTHONS ?= $(filter-out $(PYTHON),$(wildcard $(foreach minor,12 13 14,/usr/bin/python3.$(minor) /usr/local/bin/python3.$(minor))))
+test-world: $(VENV)/.dev ## on demand and before a release: real applications, other versions of Python and of the dependencies, the image
+	@HYPOTHESIS_PROFILE=thorough $(RUN) -m pytest -m world $(PYTEST_ARGS) || [ $$? -eq 5 ]
+	@.ci/versions lowest newest $(PYTHONS)
+	@.ci/image test
 
 lint: $(VENV)/.dev ## ruff, mypy and the architecture's contracts
 	@$(RUN) -m ruff check .

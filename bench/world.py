@@ -99,7 +99,8 @@ def nginx(folder: Path, name: str, body: str, port: int, core: int) -> Iterator[
 def world(folder: Path) -> Iterator[World]:
     """Upstream and pool running, the gateway configured."""
     folder.chmod(0o755)  # nginx started by root drops its rights
-    (folder / "www").mkdir()
+    (folder / "www/assets").mkdir(parents=True)
+    (folder / "www/assets/index-DfK3.js").write_bytes(b"x" * KIB)  # a name with capitals: a path that rules fold
     (folder / "www/1k").write_bytes(b"x" * KIB)
     (folder / "www/1m").write_bytes(b"x" * MIB)
     with (folder / "www/1g").open("wb") as file:
