@@ -51,6 +51,13 @@ def plain(status: int, text: str) -> Response:
     return Response(text, status, dict(_ALWAYS), media_type="text/plain")
 
 
+def unprompted() -> Response:
+    """To a browser that asks for something by itself: nothing begins."""
+    response = plain(401, "Sign-in does not begin by itself.\n")
+    response.headers["www-authenticate"] = "Bearer"  # RFC 9110 §15.5.2
+    return response
+
+
 def with_cookies(response: Response, cookies: Iterable[bytes]) -> Response:
     """The same response with `Set-Cookie` lines added."""
     response.raw_headers.extend((b"set-cookie", value) for value in cookies)

@@ -30,7 +30,7 @@ from gateway.errors import BadData, BadToken, ProviderRefused, ProviderUnavailab
 from gateway.provider.client import Provider
 from gateway.sessions.service import Sessions
 from gateway.web import pages
-from gateway.web.answers import html, problem, redirect, with_cookies
+from gateway.web.answers import html, problem, redirect, unprompted, with_cookies
 from gateway.web.binding import FlowCookies
 from gateway.web.requests import request_cookies, single
 
@@ -96,8 +96,8 @@ class AuthFlow:
             return problem(405, "method_not_allowed", "Use GET.")
         target = self._safe(single(scope["query_string"], "return_to"))
         cookies = request_cookies(scope["headers"])
-        if navigation("GET", scope["headers"]) is Navigation.PREFETCH:
-            return problem(401, "unauthorized", "Sign-in does not begin by itself.")
+        if navigation("GET", scope["headers"]) is Navigation.UNPROMPTED:
+            return unprompted()
         if self._signed_in(cookies, now):
             return redirect(target)
         response = await self._start(cookies, target, now, attempt=1)

@@ -83,6 +83,14 @@ def sign_in_outside_frame(login: str) -> str:
     )
 
 
+def sign_in_at_top(login: str) -> str:
+    """For a script that puts the response into its page: the link is one that no script follows in its place (Turbo and
+    htmx leave links with a target alone)."""
+    return page(
+        "Please sign in", "You are not signed in, or your session is over.", actions=link(login, "Sign in", top=True)
+    )
+
+
 def forbidden(home: str, logout: str | None) -> str:
     """The rules say no. `logout` None: nobody is signed in."""
     sentence = "You are signed in, but your account has no access to it." if logout else "It is not open to anyone."
@@ -149,6 +157,15 @@ def confirm_sign_out(action: str, fields: dict[str, str], home: str) -> str:
 def signed_out(login: str) -> str:
     """After signing out."""
     return page("You are signed out", "It is safe to close this window.", actions=link(login, "Sign in again"))
+
+
+def signed_out_here(provider: str) -> str:
+    """After a script's request to sign out: the provider's own session is still there."""
+    return page(
+        "You are signed out here",
+        "The sign-in service may still know you.",
+        actions=link(provider, "Sign out there too", top=True),
+    )
 
 
 def sign_out_refused(confirm: str) -> str:

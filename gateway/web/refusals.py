@@ -10,7 +10,7 @@ from gateway.core.navigation import Navigation, navigation
 from gateway.core.returnto import ReturnTargets
 from gateway.errors import GatewayError, UpstreamBusy
 from gateway.web import pages
-from gateway.web.answers import framed, html, plain, problem
+from gateway.web.answers import framed, html, problem, unprompted
 from gateway.web.authflow import AuthFlow, FlowPaths
 
 
@@ -27,25 +27,27 @@ class Refusals:
         kind = _kind(scope)
         if kind is Navigation.REDIRECT and not bad_token:
             return await flow.begin(headers, requested(scope), now)
-        if kind is Navigation.PREFETCH:
-            return plain(401, "Sign-in does not begin by itself.\n")
+        response = self._unauthorized(kind, scope)
+        # RFC 9110 §15.5.2: each 401 carries a challenge; RFC 6750 §3.1.
+        response.headers["www-authenticate"] = 'Bearer error="invalid_token"' if bad_token else "Bearer"
+        return response
+
+    def _unauthorized(self, kind: Navigation, scope: Scope) -> Response:
+        if kind is Navigation.UNPROMPTED:
+            return unprompted()
         if kind is Navigation.FRAME:
             return framed(401, pages.sign_in_outside_frame(self._paths.login_to(requested(scope))))
         if kind is Navigation.POST_PAGE:
             return html(401, pages.sign_in_needed(self._paths.login_to("/")))
-        return self._unauthorized(bad_token=bad_token)
-
-    def _unauthorized(self, *, bad_token: bool) -> Response:
-        # RFC 6750 §3.1. The login address never returns to an API address: a browser would end on bare JSON.
-        challenge = 'Bearer error="invalid_token"' if bad_token else "Bearer"
+        if kind is Navigation.FRAGMENT:
+            return html(401, pages.sign_in_at_top(self._paths.login_to(_page_of(scope))))
+        # The login address never returns to an API address: a browser would end on bare JSON.
         login = self._paths.public_url + self._paths.login
-        response = problem(401, "unauthorized", "Sign-in is required.", login_url=login)
-        response.headers["www-authenticate"] = challenge
-        return response
+        return problem(401, "unauthorized", "Sign-in is required.", login_url=login)
 
     def forbidden(self, scope: Scope, *, signed_in: bool) -> Response:
         """The rules say no, and signing in again would not change it."""
-        if _kind(scope) is Navigation.API:
+        if not _kind(scope).reads_html:
             return problem(403, "forbidden", "You have no access to this.")
         return html(403, pages.forbidden("/", self._paths.logout if signed_in else None))
 
@@ -67,7 +69,7 @@ class Refusals:
         return problem(404, "not_found", "There is no WebSocket here.")
 
     def _say(self, scope: Scope, status: int, name: str, title: str, sentence: str) -> Response:
-        if _kind(scope) is Navigation.API:
+        if not _kind(scope).reads_html:
             return problem(status, name, sentence)
         if status < 500:
             return html(status, pages.page(title, sentence))
@@ -92,6 +94,13 @@ def requested(scope: Scope) -> str:
     raw_path = scope.get("raw_path") or scope["path"].encode()
     query = scope.get("query_string", b"")
     return quote(raw_path + b"?" + query if query else raw_path, safe=_PRINTABLE)
+
+
+def _page_of(scope: Scope) -> str:
+    """Where to go after a sign-in that a script's request was refused for: what it asked for, if that is a page."""
+    headers = dict(scope["headers"])
+    is_part = b"turbo-frame" in headers or (b"hx-request" in headers and headers.get(b"hx-boosted") != b"true")
+    return requested(scope) if scope["method"] == "GET" and not is_part else "/"
 
 
 def _kind(scope: Scope) -> Navigation:

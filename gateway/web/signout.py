@@ -53,10 +53,13 @@ class SignOut:
         lines += [*self._cookies.unbind(cookies), self._cookies.forget_sign_ins()]
         # Without `id_token_hint`: a token has no place in an address (Q7).
         address = await self._provider.sign_out_url(return_uri=self._paths.public_url + self._paths.signed_out)
-        if navigation("POST", headers) is Navigation.API:
+        kind = navigation("POST", headers)
+        if not kind.reads_html:
             return with_cookies(json(200, {"signed_out": True, "logout_url": address}), lines)
         if address is None:
             return with_cookies(html(200, pages.signed_out(self._paths.login)), lines)
+        if kind is Navigation.FRAGMENT:  # a script cannot follow a redirect to another origin
+            return with_cookies(html(200, pages.signed_out_here(address)), lines)
         return with_cookies(redirect(address, 303), lines)
 
     def _form_fields(self, cookies: RequestCookies, now: int) -> dict[str, str]:

@@ -25,21 +25,37 @@ def lines(**headers: str) -> HeaderList:
         ("GET", lines(sec_fetch_mode="navigate", sec_fetch_dest="object"), Navigation.FRAME),
         ("POST", lines(sec_fetch_mode="navigate", sec_fetch_dest="iframe"), Navigation.FRAME),
         ("GET", lines(sec_fetch_mode="navigate", sec_fetch_dest="image"), Navigation.API),
-        ("GET", lines(sec_fetch_mode="cors", sec_fetch_dest="empty", accept=CHROME), Navigation.API),
+        ("GET", lines(sec_fetch_mode="navigate", sec_fetch_dest="empty", accept=CHROME), Navigation.REDIRECT),
+        ("POST", lines(sec_fetch_mode="navigate", sec_fetch_dest="empty", accept=CHROME), Navigation.POST_PAGE),
+        ("GET", lines(sec_fetch_mode="cors", sec_fetch_dest="empty", accept=CHROME), Navigation.FRAGMENT),
+        ("GET", lines(sec_fetch_mode="same-origin", sec_fetch_dest="empty", accept=CHROME), Navigation.FRAGMENT),
+        ("DELETE", lines(sec_fetch_mode="same-origin", sec_fetch_dest="empty", accept=CHROME), Navigation.FRAGMENT),
+        ("GET", lines(sec_fetch_mode="cors", sec_fetch_dest="empty", accept="*/*"), Navigation.API),
+        ("GET", lines(sec_fetch_mode="cors", sec_fetch_dest="empty", accept="application/json"), Navigation.API),
+        ("GET", lines(sec_fetch_mode="cors", accept="*/*", hx_request="true"), Navigation.FRAGMENT),
+        ("POST", lines(accept="*/*", hx_request="true", x_requested_with="XMLHttpRequest"), Navigation.FRAGMENT),
+        ("GET", lines(sec_fetch_mode="cors", sec_fetch_dest="manifest", accept=CHROME), Navigation.UNPROMPTED),
+        ("GET", lines(sec_fetch_mode="navigate", sec_fetch_dest="manifest"), Navigation.UNPROMPTED),
+        ("GET", lines(service_worker="script", sec_fetch_mode="same-origin", accept=CHROME), Navigation.UNPROMPTED),
+        ("GET", lines(service_worker="script", accept=CHROME), Navigation.UNPROMPTED),
         ("GET", lines(sec_fetch_mode="no-cors", sec_fetch_dest="script", accept=CHROME), Navigation.API),
         ("GET", lines(sec_fetch_mode="websocket", sec_fetch_dest="empty"), Navigation.API),
         (
             "GET",
             lines(sec_purpose="prefetch;prerender", sec_fetch_mode="navigate", sec_fetch_dest="document"),
-            Navigation.PREFETCH,
+            Navigation.UNPROMPTED,
         ),
-        ("GET", lines(purpose="prefetch", accept=CHROME), Navigation.PREFETCH),
-        ("GET", lines(x_moz="prefetch", accept=CHROME), Navigation.PREFETCH),
+        ("GET", lines(purpose="prefetch", accept=CHROME), Navigation.UNPROMPTED),
+        ("GET", lines(x_moz="prefetch", accept=CHROME), Navigation.UNPROMPTED),
         ("GET", lines(accept=CHROME), Navigation.REDIRECT),
         ("HEAD", lines(accept=CHROME), Navigation.REDIRECT),
         ("POST", lines(accept=CHROME), Navigation.POST_PAGE),
-        ("DELETE", lines(accept=CHROME), Navigation.API),
-        ("GET", lines(accept=CHROME, x_requested_with="XMLHttpRequest"), Navigation.API),
+        ("DELETE", lines(accept=CHROME), Navigation.FRAGMENT),
+        ("GET", lines(accept=CHROME, x_requested_with="XMLHttpRequest"), Navigation.FRAGMENT),
+        ("GET", lines(accept=CHROME, x_requested_with="fetch"), Navigation.FRAGMENT),
+        ("GET", lines(accept="*/*", x_requested_with="XMLHttpRequest"), Navigation.API),
+        ("GET", lines(accept=CHROME, x_requested_with="com.example.app"), Navigation.REDIRECT),
+        ("POST", lines(accept=CHROME, x_requested_with="org.mozilla.Browser_2"), Navigation.POST_PAGE),
         ("GET", lines(accept="*/*"), Navigation.API),
         ("GET", [], Navigation.API),
     ],
@@ -52,7 +68,13 @@ def test_the_navigation_table(method: str, headers: HeaderList, expected: Naviga
 def test_repeated_metadata_is_no_navigation() -> None:
     """A17: two lines that contradict each other are neither the first nor the last of them."""
     twice = [*lines(sec_fetch_mode="navigate", accept=CHROME), (b"sec-fetch-mode", b"cors")]
-    assert navigation("GET", twice) is Navigation.API
+    assert navigation("GET", twice) is Navigation.FRAGMENT
+
+
+@pytest.mark.parametrize("kind", Navigation)
+def test_only_programs_get_json(kind: Navigation) -> None:
+    """Everybody else is refused with something to read."""
+    assert kind.reads_html is (kind is not Navigation.API)
 
 
 @pytest.mark.parametrize(
