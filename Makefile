@@ -6,6 +6,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 # The lock files are complete, so pip resolves nothing: an old pip would ask for more than they name. `pip check` proves it.
 INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+# A module's tests stay together: they share servers and browsers.
+PARALLEL := -n auto --dist loadscope
 COMPLETE := $(RUN) -m pip check >/dev/null || { $(RUN) -m pip check; exit 1; }
 export POOL_PORT APP_PORT GATEWAY_PORT
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
@@ -44,14 +46,14 @@ demo-reset: ## forget the users of the demo
 
 test: $(VENV)/.dev ## the tests, the browser's included (under 5 minutes)
 	@.ci/require chromium
-	@$(RUN) -m pytest -m "not peers and not world" --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	@$(RUN) -m pytest $(PARALLEL) -m "not peers and not world" --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 	@$(RUN) -m coverage report --include='gateway/core/*' --fail-under=100 --format=total >/dev/null \
 	  || { echo "gateway/core must be covered to 100 % of its branches:"; $(RUN) -m coverage report --include='gateway/core/*' --fail-under=100; }
 
 test-all: $(VENV)/.dev ## what takes longer: providers and clients that nobody here wrote, larger searches (under 20 minutes)
 	@.ci/require chromium node npm
 	@cd tests/peers && npm ci --no-audit --no-fund --loglevel=error
-	@HYPOTHESIS_PROFILE=thorough $(RUN) -m pytest -m "(peers or property) and not world" $(PYTEST_ARGS)
+	@HYPOTHESIS_PROFILE=thorough $(RUN) -m pytest $(PARALLEL) -m "(peers or property) and not world" $(PYTEST_ARGS)
 
 PYTHONS ?= $(filter-out $(PYTHON),$(wildcard $(foreach minor,12 13 14,/usr/bin/python3.$(minor) /usr/local/bin/python3.$(minor))))
 test-world: $(VENV)/.dev ## on demand and before a release: real applications, other versions of Python and of the dependencies, the image
