@@ -7,13 +7,14 @@ when the file has mistakes.
 # ruff: noqa: PLC0415 - each command imports what it needs, so that `secret` and `--version` answer at once
 
 import errno
+import logging
 import os
 import sys
 import time
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from gateway import __version__
 from gateway.errors import GatewayError, SettingsError
@@ -21,6 +22,9 @@ from gateway.errors import GatewayError, SettingsError
 if TYPE_CHECKING:
     from gateway.server import Limits
     from gateway.settings import schema
+    from gateway.settings.load import Loaded
+    from gateway.settings.pool import PoolSettings
+    from gateway.settings.schema import GatewaySettings
 
 OK = 0
 HAS_MISTAKES = 1
@@ -29,6 +33,8 @@ INTERRUPTED = 130
 
 _EXTRAS = {"aiosqlite", "argon2", "jinja2", "sqlalchemy"}
 """What the extra `pool` installs."""
+
+_LOG = logging.getLogger(__name__)
 
 Command = Callable[[Namespace], int]
 _CLOCK = time.time  # noqa: TID251 - for the log of the servers that are started here
@@ -85,14 +91,14 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--version", action="version", version=f"cognito-gateway {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _with_file(_command(commands, "run", run, "serve the gateway"), "gateway.yaml")
-    _with_file(_command(commands, "check", check, "report every mistake in a settings file"), "gateway.yaml")
+    _checking(_command(commands, "check", check, "report every mistake in a settings file"), "gateway.yaml")
     _command(commands, "secret", secret, "print a new secret for session.secrets")
     _command(commands, "schema", schema_, "print the JSON Schema of the settings file").add_argument(
         "--pool", action="store_true", help="of the pool's file"
     )
     pool = commands.add_parser("pool", help="the local user pool").add_subparsers(required=True, metavar="COMMAND")
     _with_file(_command(pool, "serve", pool_serve, "serve the user pool"), "pool.yaml")
-    _with_file(_command(pool, "check", pool_check, "report every mistake in a pool's settings file"), "pool.yaml")
+    _checking(_command(pool, "check", pool_check, "report every mistake in a pool's settings file"), "pool.yaml")
     trio = _command(commands, "demo", demo, "run pool, sample application and gateway together, on this machine only")
     trio.add_argument("--data", type=Path, default=Path("data/demo"), metavar="FOLDER", help="where it remembers users")
     trio.add_argument("--reset", action="store_true", help="forget the users, and end")
@@ -109,37 +115,51 @@ def _with_file(parser: ArgumentParser, usual: str) -> None:
     parser.add_argument("-c", "--config", default=usual, metavar="FILE", help=f"settings file ({usual})")
 
 
+def _checking(parser: ArgumentParser, usual: str) -> None:
+    _with_file(parser, usual)
+    parser.add_argument("--strict", action="store_true", help="warnings are mistakes too")
+
+
 def check(given: Namespace) -> int:
     """Exit 0 when the gateway would start with this file, 1 with the report when it would not."""
 
-    def look() -> None:
+    def look() -> "Loaded[GatewaySettings]":
         from gateway.app import build
-        from gateway.settings.load import load
+        from gateway.settings.load import read
 
-        build(load(given.config, os.environ), log=sys.stdout)
+        loaded = read(given.config, os.environ)
+        build(loaded.settings, log=sys.stdout)
+        return loaded
 
-    return _checked(given.config, look)
+    return _checked(look, strict=given.strict)
 
 
 def pool_check(given: Namespace) -> int:
     """As `check`, for the pool's file."""
 
-    def look() -> None:
+    def look() -> "Loaded[PoolSettings]":
         from gateway.app_pool import build_pool
-        from gateway.settings.load import load_pool
+        from gateway.settings.load import read_pool
 
-        build_pool(load_pool(given.config, os.environ))
+        loaded = read_pool(given.config, os.environ)
+        build_pool(loaded.settings)
+        return loaded
 
-    return _checked(given.config, look)
+    return _checked(look, strict=given.strict)
 
 
-def _checked(name: str, look: Callable[[], None]) -> int:
+def _checked(look: "Callable[[], Loaded[Any]]", *, strict: bool) -> int:
     try:
-        look()
+        loaded = look()
     except SettingsError as error:
         _complain(str(error))
         return HAS_MISTAKES
-    print(f"{name}: no mistakes")
+    warnings = loaded.warnings()
+    if warnings:
+        _complain(loaded.report(warnings))
+    if warnings and strict:
+        return HAS_MISTAKES
+    print(f"{loaded.name}: no mistakes")
     return OK
 
 
@@ -168,11 +188,13 @@ def run(given: Namespace) -> int:
     from gateway.app import build
     from gateway.serving import Listener
     from gateway.serving import run as serve
-    from gateway.settings.load import load
+    from gateway.settings.load import read
     from gateway.telemetry.logs import configure
 
-    settings = load(given.config, os.environ)
+    loaded = read(given.config, os.environ)
+    settings = loaded.settings
     configure(sys.stdout, _CLOCK, level=settings.logging.level, style=settings.logging.format)
+    _warn(loaded)
     gateway = build(settings, log=sys.stdout)
     listen = settings.listen
     listeners = [Listener(gateway, listen.host, listen.port, "listen.port", _limits(settings.limits))]
@@ -188,11 +210,13 @@ def pool_serve(given: Namespace) -> int:
     from gateway.app_pool import build_pool
     from gateway.serving import POOL_LIMITS, Listener
     from gateway.serving import run as serve
-    from gateway.settings.load import load_pool
+    from gateway.settings.load import read_pool
     from gateway.telemetry.logs import configure
 
-    settings = load_pool(given.config, os.environ)
+    loaded = read_pool(given.config, os.environ)
+    settings = loaded.settings
     configure(sys.stdout, _CLOCK)
+    _warn(loaded)
     pool = build_pool(settings)
     listener = Listener(pool, settings.listen.host, settings.listen.port, "listen.port", POOL_LIMITS)
     serve([listener], lambda servers: _say(f"The pool listens on {servers[0].url}"))
@@ -228,6 +252,12 @@ def _limits(given: "schema.Limits") -> "Limits":
         keep_alive_seconds=given.keep_alive,
         connections=given.connections,
     )
+
+
+def _warn(loaded: "Loaded[Any]") -> None:
+    """What `check` warns of is in the log of the process too."""
+    for note in loaded.notes():
+        _LOG.warning("%s", note)
 
 
 def _say(text: str) -> None:

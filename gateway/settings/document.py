@@ -48,9 +48,18 @@ class Document:
             path = path[:-1]
         return self.lines.get(path, 1)
 
+    def located(self, path: KeyPath, message: str) -> Mistake:
+        """What is to be said about a key, with its line, and with the key as the file spells it."""
+        path = next((known for known in self.lines if _folded(known) == _folded(path)), path)
+        return Mistake(self.line(path), path, message)
+
     def mistake(self, path: KeyPath, message: str) -> None:
         """Note something that is wrong at a key."""
         self.mistakes.append(Mistake(self.line(path), path, message))
+
+
+def _folded(path: KeyPath) -> KeyPath:
+    return tuple(item.lower() if isinstance(item, str) else item for item in path)
 
 
 def read_document(content: bytes) -> Document:

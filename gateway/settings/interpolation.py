@@ -1,17 +1,22 @@
 """Fill in `${ENV}`, `${ENV:-default}` and `${file:/path}`; `$${` stands for a literal `${`."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from gateway.settings.document import Document, KeyPath
+from gateway.settings.findings import Finding
 
 LARGEST_SECRET_FILE = 64 * 1024
 """Bytes; Kubernetes and Docker secrets are far smaller."""
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^${}]*)\}|\$\{")
 _NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+
+
+_FOREIGN = re.compile(r"\$[A-Za-z_]\w*|\$\([A-Za-z_]\w*\)|%[A-Za-z_]\w*%|\{\{.*\}\}", re.ASCII)
+"""References as the shell, Kubernetes, Windows and templates have them, when they are the whole text."""
 
 
 class Unresolved(ValueError):
@@ -26,6 +31,18 @@ def interpolate(
     `folder` is where relative secret files are looked for; `literal` names the keys that keep their `${...}`.
     """
     return _walk(document, document.data, (), lambda text: fill(text, environ, folder), literal)
+
+
+def unfilled(document: Document) -> Iterator[Finding]:
+    """Texts that look like a reference and are none: they are taken as they stand."""
+    for path, text in document.texts.items():
+        if looks_unfilled(text):
+            yield Finding(path, "looks like a reference to a variable, but is taken as it stands; write ${NAME}")
+
+
+def looks_unfilled(text: str) -> bool:
+    """Whether the whole text is `$NAME`, `$(NAME)`, `%NAME%` or `{{ name }}`."""
+    return _FOREIGN.fullmatch(text) is not None
 
 
 def _walk(

@@ -3,18 +3,43 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from gateway.errors import SettingsError
-from gateway.settings.document import LARGEST_FILE, KeyPath, Mistake, read_document
-from gateway.settings.interpolation import interpolate
+from gateway.settings import advice, pool_advice
+from gateway.settings.document import LARGEST_FILE, Document, KeyPath, Mistake, read_document
+from gateway.settings.findings import Finding
+from gateway.settings.interpolation import interpolate, unfilled
 from gateway.settings.pool import PoolSettings
 from gateway.settings.report import mistakes_of, printable, render
 from gateway.settings.schema import GatewaySettings
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[Model]):
+    """Settings together with the file that they come from, so that more can be said about its lines."""
+
+    settings: Model
+    name: str
+    document: Document
+    advise: Callable[[Model], Sequence[Finding]]
+
+    def warnings(self) -> tuple[Mistake, ...]:
+        """What loads and can hardly be meant, with lines, in no order."""
+        findings = [*unfilled(self.document), *self.advise(self.settings)]
+        return tuple(self.document.located(finding.path, finding.message) for finding in findings)
+
+    def notes(self) -> list[str]:
+        """The warnings as they stand in a log: one text each, in the order of the file."""
+        return self.report(self.warnings()).split("\n")[:-1]
+
+    def report(self, warnings: Sequence[Mistake]) -> str:
+        """The warnings in the form of the report."""
+        return render(self.name, [], warnings)
 
 
 def load(path: str | Path, environ: Mapping[str, str]) -> GatewaySettings:
@@ -23,7 +48,7 @@ def load(path: str | Path, environ: Mapping[str, str]) -> GatewaySettings:
     Raises:
         SettingsError: with the whole report, a line for each mistake.
     """
-    return loads(_content(path), str(path), environ, Path(path).parent)
+    return read(path, environ).settings
 
 
 def load_pool(path: str | Path, environ: Mapping[str, str]) -> PoolSettings:
@@ -32,17 +57,38 @@ def load_pool(path: str | Path, environ: Mapping[str, str]) -> PoolSettings:
     Raises:
         SettingsError: with the whole report, a line for each mistake.
     """
-    return loads_pool(_content(path), str(path), environ, Path(path).parent)
+    return read_pool(path, environ).settings
 
 
 def loads(content: bytes, name: str, environ: Mapping[str, str], folder: Path) -> GatewaySettings:
     """As `load`, from bytes; `name` stands in the report, `folder` is where relative secret files are."""
-    return _Loader(name, environ, folder, _is_header_template).load(GatewaySettings, content)
+    return reads(content, name, environ, folder).settings
 
 
 def loads_pool(content: bytes, name: str, environ: Mapping[str, str], folder: Path) -> PoolSettings:
     """As `load_pool`, from bytes."""
-    return _Loader(name, environ, folder, lambda _: False).load(PoolSettings, content)
+    return reads_pool(content, name, environ, folder).settings
+
+
+def read(path: str | Path, environ: Mapping[str, str]) -> Loaded[GatewaySettings]:
+    """As `load`, with the file beside the settings."""
+    return reads(_content(path), str(path), environ, Path(path).parent)
+
+
+def read_pool(path: str | Path, environ: Mapping[str, str]) -> Loaded[PoolSettings]:
+    """As `load_pool`, with the file beside the settings."""
+    return reads_pool(_content(path), str(path), environ, Path(path).parent)
+
+
+def reads(content: bytes, name: str, environ: Mapping[str, str], folder: Path) -> Loaded[GatewaySettings]:
+    """As `read`, from bytes."""
+    loader = _Loader(name, environ, folder, _is_header_template)
+    return loader.load(GatewaySettings, content, advice.warnings)
+
+
+def reads_pool(content: bytes, name: str, environ: Mapping[str, str], folder: Path) -> Loaded[PoolSettings]:
+    """As `read_pool`, from bytes."""
+    return _Loader(name, environ, folder, lambda _: False).load(PoolSettings, content, pool_advice.warnings)
 
 
 def _is_header_template(path: KeyPath) -> bool:
@@ -57,7 +103,7 @@ class _Loader:
     folder: Path
     literal: Callable[[KeyPath], bool]
 
-    def load(self, model: type[Model], content: bytes) -> Model:
+    def load(self, model: type[Model], content: bytes, advise: Callable[[Model], Sequence[Finding]]) -> Loaded[Model]:
         document = read_document(content)
         if document.data is None or not isinstance(document.data, dict):
             raise self._error(document.mistakes or [Mistake(1, (), "must be a block of keys")])
@@ -71,7 +117,7 @@ class _Loader:
             raise self._error([*document.mistakes, *(each for each in found if each.path not in broken)]) from None
         if document.mistakes:
             raise self._error(document.mistakes)
-        return settings
+        return Loaded(settings, self.name, document, advise)
 
     def _error(self, mistakes: Sequence[Mistake]) -> SettingsError:
         return SettingsError(render(self.name, mistakes))

@@ -108,11 +108,25 @@ def render_path(path: KeyPath) -> str:
     return printable(text.removeprefix("."))
 
 
-def render(name: str, mistakes: Sequence[Mistake]) -> str:
+def render(name: str, mistakes: Sequence[Mistake], warnings: Sequence[Mistake] = ()) -> str:
     """The whole report, a line each, in the order of the file."""
-    lines = []
-    for mistake in sorted(set(mistakes), key=lambda each: (each.line, render_path(each.path), each.message)):
-        where = f"{printable(name)}:{mistake.line}: "
-        lines.append(where + (f"{render_path(mistake.path)}: " if mistake.path else "") + printable(mistake.message))
-    count = len(lines)
-    return "\n".join([*lines, "1 mistake" if count == 1 else f"{count} mistakes"])
+    wrong = [(each, "") for each in set(mistakes)] + [(each, "warning: ") for each in set(warnings)]
+    lines = [_line(name, mistake, kind) for mistake, kind in sorted(wrong, key=_order)]
+    counts = [counted(len(set(mistakes)), "mistake")] if mistakes else []
+    counts += [counted(len(set(warnings)), "warning")] if warnings else []
+    return "\n".join([*lines, ", ".join(counts)])
+
+
+def _order(entry: tuple[Mistake, str]) -> tuple[int, str, str]:
+    mistake, _ = entry
+    return mistake.line, render_path(mistake.path), mistake.message
+
+
+def _line(name: str, mistake: Mistake, kind: str) -> str:
+    where = f"{printable(name)}:{mistake.line}: {kind}"
+    return where + (f"{render_path(mistake.path)}: " if mistake.path else "") + printable(mistake.message)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 mistake`, `2 mistakes`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

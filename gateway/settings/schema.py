@@ -44,6 +44,9 @@ _NOT_OURS = frozenset(
 )  # fmt: skip
 """Headers that belong to the message or the connection, or say where it came from: no claim may replace one."""
 
+OWN_PATHS = frozenset({"/oauth2/login", "/oauth2/logout", "/livez", "/readyz"})
+"""Addresses that the gateway answers itself, before any rule, wherever `callback_path` is."""
+
 DEFAULT_HEADERS: Mapping[str, str] = MappingProxyType(
     {"x-forwarded-user": "${sub}", "x-forwarded-email": "${email}", "x-forwarded-groups": "${groups}"}
 )

@@ -174,7 +174,7 @@ def _accepts(port: int) -> bool:
 @pytest.mark.network
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_gateway_runs_until_a_signal(number, tmp_path):
-    """As a process: it starts with its provider down, answers, shows metrics apart (H5), and ends at once."""
+    """As a process: it starts with its provider down, warns, answers, shows metrics apart (H5), and ends at once."""
     port, metrics = _free_port(), _free_port()
     (tmp_path / "gateway.yaml").write_text(
         f"""\
@@ -185,6 +185,7 @@ provider:
 public_url: http://localhost:{port}
 session: {{secrets: ["${{COOKIE_SECRET}}"]}}
 upstreams: [{{url: "http://127.0.0.1:1"}}]
+access: [{{path: /**, allow: signed-in}}, {{path: /admin, groups: [admins]}}]
 listen: {{port: {port}, metrics: "127.0.0.1:{metrics}"}}
 """
     )
@@ -207,3 +208,5 @@ listen: {{port: {port}, metrics: "127.0.0.1:{metrics}"}}
         lines = gateway.stdout.read().splitlines()
     assert all(line.startswith("{") and line.endswith("}") for line in lines)
     assert sum('"event":"request"' in line for line in lines) == 2
+    (warned,) = [line for line in lines if "can never match" in line]
+    assert f"{tmp_path}/gateway.yaml:8: warning: access[1]: can never match" in warned, "X1: what check warns of"
