@@ -102,7 +102,7 @@ def read_authorize(
 
 def next_step(request: AuthorizeRequest, auth_time: int | None, now: int) -> SignIn | IssueCode | BackToClient:
     """What a readable request leads to. `auth_time` is when this browser's session signed in; None: no session."""
-    fresh = auth_time is not None and (request.max_age is None or now - auth_time <= request.max_age)
+    fresh = auth_time is not None and _is_young(now - auth_time, request.max_age)
     if "none" in request.prompts:
         return (
             IssueCode()
@@ -112,6 +112,11 @@ def next_step(request: AuthorizeRequest, auth_time: int | None, now: int) -> Sig
     if not fresh or request.prompts & {"login", "select_account"}:
         return SignIn()
     return IssueCode()
+
+
+def _is_young(age: int, max_age: int | None) -> bool:
+    # 0 means `prompt=login` (OpenID Connect Core §3.1.2.1), also within the second of the sign-in.
+    return max_age is None or (max_age > 0 and age <= max_age)
 
 
 def code_location(request: AuthorizeRequest, code: str) -> str:

@@ -54,17 +54,21 @@ def user_info(user: User, scopes: Collection[str], client: AppClient) -> dict[st
 
 
 def group_claims(user: User, groups: Sequence[Group]) -> dict[str, Any]:
-    """`cognito:groups` in order of precedence, roles if there are any; nothing at all without a group."""
-    known = {group.name: group for group in groups}
-    mine = sorted((known.get(name, Group(name=name)) for name in user.groups), key=_rank)
-    if not mine:
-        return {}
-    claims: dict[str, Any] = {"cognito:groups": [group.name for group in mine]}
+    """`cognito:groups` in order of precedence, for both tokens; nothing without a group."""
+    names = [group.name for group in _ranked(user, groups)]
+    return {"cognito:groups": names} if names else {}
+
+
+def role_claims(user: User, groups: Sequence[Group]) -> dict[str, Any]:
+    """The roles of the user's groups, for the ID token alone (§2.1, §2.2); nothing when no group has one."""
+    mine = _ranked(user, groups)
     roles = list(dict.fromkeys(group.role_arn for group in mine if group.role_arn))
-    if roles:
-        claims["cognito:roles"] = roles
-        claims.update(_preferred_role(mine))
-    return claims
+    return {"cognito:roles": roles, **_preferred_role(mine)} if roles else {}
+
+
+def _ranked(user: User, groups: Sequence[Group]) -> list[Group]:
+    known = {group.name: group for group in groups}
+    return sorted((known.get(name, Group(name=name)) for name in user.groups), key=_rank)
 
 
 def _rank(group: Group) -> tuple[float, str]:

@@ -181,7 +181,7 @@ class Grants:
         try:
             if client is None:
                 raise OAuthError("invalid_grant")  # noqa: TRY301 - said to the caller below, like every other reason
-            user, _ = await self._party(client, str(claims.get("origin_jti")), now)
+            user, _ = await self._party(client, str(claims.get("event_id")), now)
         except OAuthError as error:
             raise OAuthError("invalid_token", _GONE, status=401) from error
         return compose.user_info(user, scopes, client)

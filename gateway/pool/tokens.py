@@ -112,10 +112,10 @@ class Tokens:
         """An access token for the user at the client."""
         claims = {
             "sub": user.sub,
-            **self._groups(user),
+            **compose.group_claims(user, self._options.groups),
             "version": 2,
             "client_id": client.client_id,
-            "origin_jti": grant.origin_jti,
+            **_event(client, grant),
             "scope": " ".join(grant.scopes),
             "auth_time": grant.auth_time,
             "username": user.username,
@@ -129,17 +129,18 @@ class Tokens:
             **compose.typed(compose.visible(user, grant.scopes, client)),
             "sub": user.sub,
             "at_hash": compose.at_hash(access_token),
-            **self._groups(user),
+            **compose.group_claims(user, self._options.groups),
+            **compose.role_claims(user, self._options.groups),
             "cognito:username": user.username,
             **({"nonce": grant.nonce} if grant.nonce else {}),
-            "origin_jti": grant.origin_jti,
+            **_event(client, grant),
             "aud": client.client_id,
             "auth_time": grant.auth_time,
         }
         return self._sign("id", claims, now, client.id_token_validity)
 
     def machine_token(self, client: AppClient, scopes: tuple[str, ...], now: int) -> str:
-        """An access token for a client on its own behalf: no `username`, no `origin_jti`."""
+        """An access token for a client on its own behalf: no `username`, no sign-in that it began with."""
         claims = {
             "sub": client.client_id,
             "version": 2,
@@ -181,15 +182,11 @@ class Tokens:
             raise TokenExpired("expired")
         return claims
 
-    def _groups(self, user: User) -> dict[str, Any]:
-        return compose.group_claims(user, self._options.groups)
-
     def _sign(self, use: TokenUse, claims: Mapping[str, Any], now: int, lifetime: int) -> str:
         key = self._keys[use]
         payload = {
             **claims,
             "iss": self._options.issuer,
-            "event_id": str(uuid.uuid4()),
             "token_use": use,
             "exp": now + lifetime,
             "iat": now,
@@ -199,3 +196,9 @@ class Tokens:
         octets = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
         # An empty `typ` makes PyJWT leave it out: Cognito's header has `kid` and `alg` alone.
         return _JWS.encode(octets, key.private, "RS256", headers={"kid": key.kid, "typ": ""})
+
+
+def _event(client: AppClient, grant: Grant) -> dict[str, str]:
+    """The sign-in that the tokens come from; `origin_jti` is for clients with token revocation (reference §2.6)."""
+    event = {"event_id": grant.origin_jti}
+    return {**event, "origin_jti": grant.origin_jti} if client.enable_token_revocation else event

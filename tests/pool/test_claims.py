@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.pool.claims import group_claims, typed, visible
+from gateway.pool.claims import group_claims, role_claims, typed, visible
 from gateway.pool.records import AppClient, Group, ResourceServer, User, UserStatus
 from gateway.pool.refusals import OAuthError
 from gateway.pool.scopes import machine_scopes, requested_scopes
@@ -68,7 +68,8 @@ def test_group_claims(groups, claims):
         Group(name="c", precedence=1, role_arn="arn:c"),
     ]
 
-    assert group_claims(replace(USER, groups=groups), known) == claims
+    user = replace(USER, groups=groups)
+    assert group_claims(user, known) | role_claims(user, known) == claims
 
 
 @pytest.mark.parametrize(

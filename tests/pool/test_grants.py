@@ -249,7 +249,7 @@ async def test_client_credentials(backend):
 
     assert (answer.id_token, answer.refresh_token) == (None, None)
     assert (claims["sub"], claims["scope"], claims["version"]) == ("machine", "api/read", 2)
-    assert not {"username", "origin_jti", "aud"} & set(claims)
+    assert not {"username", "origin_jti", "event_id", "aud"} & set(claims)
 
 
 @pytest.mark.parametrize("scope", ["openid", "api/write", "api/read openid", "other/read"])

@@ -301,7 +301,8 @@ async def test_user_info_refuses_other_tokens(http, backend):
         {"exp": None},
         {"sub": None},
         {"client_id": "nobody"},
-        {"origin_jti": "x"},
+        {"event_id": "x"},
+        {"event_id": None},
     ],
     ids=str,
 )
@@ -449,6 +450,50 @@ async def test_a_standard_verifier_is_not_remarkable(http, backend, caplog):
     caplog.set_level("INFO", "gateway.pool")
     assert "access_token" in await tokens_for(backend, http)
     assert caplog.records == []
+
+
+async def test_tokens_of_one_event_name_it_alike(http, backend):
+    """The tokens of one sign-in share one `event_id`, also after a refresh; `jti` is each one's own."""
+    tokens = await tokens_for(backend, http)
+    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    again = (await http.post("/oauth2/token", data=form, headers=basic(WEB))).json()
+    other = await tokens_for(backend, http)
+    names = ("id_token", "access_token")
+    claims = [jwt.decode(t[n], options={"verify_signature": False}) for t in (tokens, again, other) for n in names]
+
+    assert len({one["event_id"] for one in claims[:4]}) == len({one["event_id"] for one in claims[4:]}) == 1
+    assert claims[0]["event_id"] != claims[4]["event_id"]
+    assert len({one["jti"] for one in claims}) == 6
+
+
+async def test_roles_are_in_id_tokens_only(tmp_path, clock):
+    """An access token has the groups, the ID token also their roles (reference §2.1, §2.2)."""
+    groups = (Group(name="admins", precedence=1, role_arn="arn:aws:iam::111122223333:role/a"), Group(name="readers"))
+    async with opened(options_for(tmp_path, groups=groups), clock) as backend, client_of(backend) as http:
+        tokens = await tokens_for(backend, http)
+    identity, access = (
+        jwt.decode(tokens[name], options={"verify_signature": False}) for name in ("id_token", "access_token")
+    )
+
+    assert {name for name in identity if name.startswith("cognito:")} == {
+        "cognito:groups", "cognito:roles", "cognito:preferred_role", "cognito:username",
+    }  # fmt: skip
+    assert {name for name in access if name.startswith("cognito:")} == {"cognito:groups"}
+
+
+async def test_a_client_without_revocation_has_no_origin(tmp_path, clock):
+    """`origin_jti` comes with token revocation (reference §2.6); userInfo knows a revoked family without it."""
+    client = replace(WEB, enable_token_revocation=False)
+    async with opened(options_for(tmp_path, clients=(client,)), clock) as backend, client_of(backend) as http:
+        tokens = await tokens_for(backend, http, client=client)
+        header = {"Authorization": f"Bearer {tokens['access_token']}"}
+        before = await http.get("/oauth2/userInfo", headers=header)
+        await backend.storage.grants.revoke_user((await ada(backend)).sub, NOW)
+        after = await http.get("/oauth2/userInfo", headers=header)
+
+    for name in ("id_token", "access_token"):
+        assert "origin_jti" not in jwt.decode(tokens[name], options={"verify_signature": False})
+    assert (before.status_code, after.status_code) == (200, 401)
 
 
 @pytest.mark.parametrize("letter", ["g", "\u0434", "\U00020bb7"], ids=["ascii", "cyrillic", "four bytes"])

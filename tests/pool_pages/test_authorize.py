@@ -209,6 +209,8 @@ def test_an_address_with_a_query_keeps_it() -> None:
         ("", "10", 10, IssueCode),
         ("", "10", 11, SignIn),
         ("", "0", 1, SignIn),
+        ("", "0", 0, SignIn),
+        ("none", "0", 0, BackToClient),
         ("login", "", 10, SignIn),
         ("select_account", "", 10, SignIn),
         ("consent", "", 10, IssueCode),
