@@ -1,8 +1,8 @@
 """Say where a browser may be sent after sign-in or sign-out.
 
-A target is never repaired: browsers read addresses in ways of their own (`\\` is `/`, TAB vanishes, `%2e%2e` climbs),
-so whatever could be read in two ways is replaced by "/". Only the configuration says what is ours; no header of the
-request does (B6, B7).
+A path is never repaired: browsers read addresses in ways of their own (`\\` is `/`, TAB vanishes, `%2e%2e` climbs),
+so whatever could be read as another host is replaced by "/". Only the configuration says what is ours; no header of
+the request does (B6, B7).
 """
 
 import re
@@ -21,12 +21,15 @@ _ANY_PORT = -1
 _MAX_DECODINGS = 3
 
 # Everything that a browser strips, ends a header line with, or turns into a slash (WHATWG URL, O3-O5).
-_AMBIGUOUS = re.compile(r"[\x00-\x20\x7f\\]")
+_AMBIGUOUS = re.compile(r"[^?#]*[\x00-\x20\x7f\\]|.*[\x00-\x20\x7f]", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# `//`, `/./`, `/../`, with dots as they are or encoded; a dot segment at the end moves the place too.
-_BAD_SEGMENT = re.compile(r"/(?=/)|/(?:\.|%2e){1,2}(?=/|\Z)", re.IGNORECASE)
-# Once decoded: the start of what some reader takes for another host (`/%09/evil`, `/%5cevil`, `/%2e/%2fevil`).
-_DECODED_OTHER_HOST = re.compile(r"/(?:\s*|[./]*)[/\\]")
+# `/./` and `/../`, with dots as they are or encoded; a dot segment at the end moves the place too.
+_DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?=/|\Z)", re.IGNORECASE)
+# The start of what some reader takes for another host, as it is or once decoded (`/%09/evil`, `/%5cevil`,
+# `/%2e/%2fevil`). Servlet containers take `;…` out of a segment, and what is left may be empty: `/;x//evil`.
+_OTHER_HOST = re.compile(r"/(?:\s*|[./]*)[/\\]|(?:/\.*;[^/\\]*)+[/\\]{2}")
+# Another host only for whoever decodes the path before redirecting to it: with our origin in front it cannot be one.
+_ENCODED_SLASHES = re.compile(r"/{2,}[^\s./\\;]")
 # Without re.ASCII, ignoring case would let the long s and the Kelvin sign pass for "s" and "k".
 _LETTERS = re.IGNORECASE | re.ASCII
 _ABSOLUTE = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(?=[/?#]|\Z)", _LETTERS)
@@ -68,16 +71,16 @@ class ReturnTargets:
             raise ValueError(f"public_url {public_url!r} is not an http or https address")
         entries = [_entry(text) for text in allowed]
         self._own = own
+        self._own_address = public_url.rstrip("/")
         self._origins = frozenset(entry for entry in entries if isinstance(entry, _Origin))
         self._hosts = tuple(entry for entry in entries if isinstance(entry, _Hosts))
 
     def safe(self, target: str | None) -> str:
-        """A path of our own, or an absolute address of an allowed origin; "/" for anything else. Always ASCII."""
-        if not target or len(target) > MAX_LENGTH or _AMBIGUOUS.search(target):
+        """A path of our own, or an absolute address of our own or an allowed origin; "/" for anything else. Always
+        ASCII."""
+        if not target or len(target) > MAX_LENGTH or _AMBIGUOUS.match(target):
             return HOME
-        if target.startswith("/"):
-            return _ascii(target) if _is_own_path(target) else HOME
-        return self._absolute(target)
+        return self._own_path(target) if target.startswith("/") else self._absolute(target)
 
     def _absolute(self, target: str) -> str:
         match = _ABSOLUTE.match(target)
@@ -86,31 +89,38 @@ class ReturnTargets:
             return HOME
         rest = target[match.end() :]
         if origin == self._own:
-            path = rest if rest.startswith("/") else "/" + rest
-            return _ascii(path) if _is_own_path(path) else HOME
+            return self._own_path(rest if rest.startswith("/") else "/" + rest)
         if origin in self._origins or any(hosts.holds(origin) for hosts in self._hosts):
             return match[0].lower() + _ascii(rest)
         return HOME
 
+    def _own_path(self, target: str) -> str:
+        """The path if every reader finds our own host in it; else with our origin in front, or "/".
 
-def _is_own_path(target: str) -> bool:
-    """Whether every reader finds our own host in it. A query that holds an address is a legitimate deep link."""
-    path = re.split(r"[?#]", target, maxsplit=1)[0]
-    if _BAD_SEGMENT.search(path):
-        return False
-    for _ in range(_MAX_DECODINGS):
-        path = unquote(path, errors="surrogateescape")
-        if _CONTROL.search(path) or _DECODED_OTHER_HOST.match(path):
-            return False
-    return True
+        A query that holds an address is a legitimate deep link, and so is a path that holds one (`/proxy/https://x`).
+        """
+        path = re.split(r"[?#]", target, maxsplit=1)[0]
+        if _DOT_SEGMENT.search(path) or path.startswith("//"):
+            return HOME
+        origin = ""
+        for _ in range(_MAX_DECODINGS):
+            path = unquote(path, errors="surrogateescape")
+            if _CONTROL.search(path):
+                return HOME
+            if _ENCODED_SLASHES.match(path):
+                origin = self._own_address
+            elif _OTHER_HOST.match(path):
+                return HOME
+        return origin + _ascii(target)
 
 
 def _ascii(text: str) -> str:
-    """As a browser would send it: Location is ASCII."""
+    """As a browser would send it: Location is ASCII. A backslash has no meaning in a query or fragment, and is encoded
+    for those who believe that it has."""
     return quote(text, safe=_PRINTABLE, errors="surrogatepass")
 
 
-_PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F))
+_PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "\\")
 
 
 def _origin(address: str) -> _Origin | None:

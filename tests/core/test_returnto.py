@@ -143,6 +143,14 @@ def test_known_attacks_go_home(row: str, target: str) -> None:
         "/@user/..name/a...b",
         "/view/http%3A%2F%2Fx",
         "/100%25",
+        "/a//b",
+        "/a//",
+        "/a///b//c?d//e",
+        "/proxy/https://x/a",
+        "/https://x/a",
+        "/a;v=1//b",
+        "/;v=1/b",
+        "/a/%2Fb",
     ],
 )
 def test_deep_links_survive(target: str) -> None:
@@ -167,6 +175,19 @@ def test_deep_links_survive(target: str) -> None:
         ("http\u017f://app.example.com/", "/"),
         ("https://app.e\uff0fxample.com/", "/"),
         ("/" + "a" * MAX_LENGTH, "/"),
+        ("/a?path=C:\\temp", "/a?path=C:%5Ctemp"),
+        ("/a#C:\\temp?\\", "/a#C:%5Ctemp?%5C"),
+        ("https://app.example.com/a?\\\\b", "/a?%5C%5Cb"),
+        ("https://docs.example.org:8443?\\@evil.com", "https://docs.example.org:8443?%5C@evil.com"),
+        ("https://docs.example.org:8443/\\@evil.com", "/"),
+        ("/%2Fa", "https://app.example.com/%2Fa"),
+        ("/%2fa?b#c", "https://app.example.com/%2fa?b#c"),
+        ("/%2F%2Fa", "https://app.example.com/%2F%2Fa"),
+        ("/%252Fa", "https://app.example.com/%252Fa"),
+        ("https://app.example.com/%2Fa", "https://app.example.com/%2Fa"),
+        ("/%2F", "/"),
+        ("/%2F.", "/"),
+        ("/%2F;/a", "/"),
     ],
 )
 def test_absolute_addresses(target: str | None, expected: str) -> None:
@@ -175,10 +196,15 @@ def test_absolute_addresses(target: str | None, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/a//b", "/a/../b", "/a/./b", "/a/%2E%2e/b", "/a/.%2e", "/a/..", "/a/.?x", "/a/..//evil.com"]
+    "path",
+    [
+        *("/a/../b", "/a/./b", "/a/%2E%2e/b", "/a/.%2e", "/a/..", "/a/.?x", "/a/..//evil.com", "/a//../..//evil.com"),
+        *("/;//evil.com", "/;x//evil.com", "/.;//evil.com", "/..;//evil.com", "/;/;x//evil.com", "/%3b//evil.com"),
+    ],
 )
 def test_paths_that_somebody_would_normalise_go_home(path: str) -> None:
-    """O5: `//` and dot segments anywhere: whoever removes them and redirects again would end at `//evil.com`."""
+    """O5: dot segments anywhere, and `//` after segments that may vanish: whoever removes these and redirects again
+    would end at `//evil.com`."""
     assert TARGETS.safe(path) == HOME
     assert TARGETS.safe(OWN + path) == HOME
 
