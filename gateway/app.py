@@ -220,7 +220,11 @@ def provider_options(settings: GatewaySettings) -> ProviderOptions:
             extra_authorize_params=given.authorize_params,
         )
     wanted = HeaderTemplates.compile(settings.headers).claims | {given.groups_claim}
-    return replace(options, leeway=given.leeway, logout_style=given.logout_style, wanted_claims=wanted)
+    if "email" in wanted and given.email == "verified":
+        wanted |= {"email_verified"}
+    return replace(
+        options, leeway=given.leeway, logout_style=given.logout_style, wanted_claims=wanted, email=given.email
+    )
 
 
 def build_sessions(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from secrets import token_bytes
 from typing import Any
 
+from gateway.core.emails import is_verified
 from gateway.core.packing import pack_parts, unpack_parts
 from gateway.core.seal import decode, encode
 from gateway.errors import BadData
@@ -60,6 +61,8 @@ def groups_in(claims: Mapping[str, Any], claim: str) -> tuple[str, ...]:
 
     The empty text is none either: it would match a rule whose list of groups was written `a,,b` (oauth2-proxy #3365).
     """
+    if claim == "email" and not is_verified(claims):
+        return ()  # anybody could write themselves into such a group
     found = claims.get(claim)
     listed = [found] if isinstance(found, str) else found if isinstance(found, list) else []
     return tuple(name for name in listed if isinstance(name, str) and name)

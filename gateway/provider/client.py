@@ -1,6 +1,7 @@
 """Speak OpenID Connect to one provider: sign-in, refresh, sign-out, and the tokens of API callers."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 
 from gateway.core import oidc
+from gateway.core.emails import completed, vouched
 from gateway.core.exchange import (
     UNSAID_EXPIRES_IN,
     Answer,
@@ -36,6 +38,13 @@ __all__ = ["Provider", "ProviderOptions", "Tokens"]
 REVOKE_SECONDS = 2
 # Seconds between attempts at start. Each second at first, so that a provider that starts with us is found at once.
 WARM_DELAYS = (1, 1, 1, 1, 1, 2, 3, 5)
+
+_LEFT_OUT = (
+    "a user's email address is not passed on, and others' will not be either: email_verified is not true, and"
+    " provider.email is %s. Have the provider verify addresses (Cognito: map email_verified for federated users), or"
+    " set provider.email to not-denied (absent is enough) or any"
+)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +74,7 @@ class Provider:
         self._http = http
         self._sleep = sleep
         self._discovery = Discovery(options, http, clock)
+        self._told_of_emails = False
         self._expected = Expected(
             issuer=options.issuer,
             client_ids=frozenset({options.client_id}),
@@ -152,7 +162,7 @@ class Provider:
         """
         keys = await self._keys.having(key_id(token))
         expected = replace(self._expected, client_ids=frozenset(client_ids), audiences=frozenset(audiences))
-        return verify_access_token(token, keys, expected, now=now)
+        return self._vouched(verify_access_token(token, keys, expected, now=now))
 
     async def sign_out_url(self, *, return_uri: str, id_token: str | None = None) -> str | None:
         """Where to send a browser to end the provider's session; None where there is no such place. Never raises."""
@@ -170,8 +180,9 @@ class Provider:
 
     async def _accept(self, answer: TokenAnswer, *, nonce: str | None, now: int, used: str | None = None) -> Tokens:
         claims = await self._id_claims(answer, nonce, now)
+        whole = await self._completed(claims, answer.access_token, is_refresh=used is not None)
         return Tokens(
-            claims=await self._completed(claims, answer.access_token, is_refresh=used is not None),
+            claims=None if whole is None else self._vouched(whole),
             token_set=TokenSet(
                 id_token=answer.id_token,
                 access_token=answer.access_token,
@@ -201,9 +212,17 @@ class Provider:
         try:
             if await self._discovery.endpoint("userinfo_endpoint") is None:
                 return claims
-            return {**await self.userinfo(access_token, claims["sub"]), **claims}
+            return completed(claims, await self.userinfo(access_token, claims["sub"]))
         except ProviderError:
             return None if is_refresh else claims
+
+    def _vouched(self, claims: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The claims, without an address that the provider does not vouch for; the first one left out is told of."""
+        kept = vouched(claims, self.options.email)
+        if kept is not claims and not self._told_of_emails and "email" in self.options.wanted_claims:
+            self._told_of_emails = True
+            _log.warning(_LEFT_OUT, self.options.email)
+        return kept
 
     async def _access_expires_at(self, answer: TokenAnswer, claims: Mapping[str, Any] | None, now: int) -> int:
         """When the access token is over. Cognito's is read, and must be of the same user; others' are opaque to us."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.core.emails import EmailPolicy
 from gateway.core.exchange import ClientAuthentication
 from gateway.core.oidc import RESERVED_PARAMETERS, LogoutStyle
 from gateway.core.secret import Secret
@@ -16,6 +17,7 @@ class ProviderOptions:
     `client_authentication` None chooses by discovery (RFC 8414 §2: Basic where it says nothing); "basic-raw" leaves out
     the form encoding of RFC 6749 §2.3.1, as Amazon documents it. `leeway` is in seconds, for `exp` alone.
     `wanted_claims` are asked for at userInfo when the ID token lacks one of them.
+    `email` says which addresses are passed on as a user's; `gateway.core.emails` judges.
     `token_use_required`: both tokens are JWTs whose `token_use` is checked, and their `sub` must agree (Cognito).
 
     Raises ValueError for settings that can never sign anybody in.
@@ -38,6 +40,7 @@ class ProviderOptions:
     extra_authorize_params: Mapping[str, str] = field(default_factory=dict)
     leeway: int = 5
     wanted_claims: frozenset[str] = frozenset()
+    email: EmailPolicy = "verified"
 
     def __post_init__(self) -> None:
         if "openid" not in self.scopes:

@@ -76,6 +76,7 @@ def oidc(  # noqa: PLR0913 - one keyword for each setting of the preset
         client_secret=client_secret,
         discovery_url=discovery_url,
         scopes=tuple(scopes),
+        email="not-denied",  # Entra and ADFS send no `email_verified`
         extra_authorize_params=dict(extra_authorize_params or {}),
     )
     return _override(options, endpoints or {})

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from gateway.core.emails import EmailPolicy
 from gateway.core.oidc import RESERVED_PARAMETERS
 from gateway.settings.values import (
     TEN_YEARS,
@@ -108,6 +109,9 @@ def _scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
 Scopes = Annotated[tuple[Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")], ...], AfterValidator(_scopes)]
 
 
+_EMAIL = "Which users' email is passed on: verified, not-denied (email_verified is true or absent) or any."
+
+
 class CognitoProvider(_Provider):
     """Amazon Cognito, or the gateway's own pool: region, pool id, client and domain are enough, the rest is derived."""
 
@@ -123,6 +127,7 @@ class CognitoProvider(_Provider):
     scopes: Scopes = ("openid", "email")
     groups_claim: Text = "cognito:groups"
     logout_style: Literal["cognito", "oidc", "none"] = "cognito"
+    email: EmailPolicy = Field(default="verified", description=_EMAIL)
 
     @field_validator("domain")
     @classmethod
@@ -159,6 +164,7 @@ class OidcProvider(_Provider):
     scopes: Scopes = ("openid", "email", "profile")
     groups_claim: Text = "groups"
     logout_style: Literal["cognito", "oidc", "none"] = "oidc"
+    email: EmailPolicy = Field(default="not-denied", description=_EMAIL)
 
 
 Provider = Annotated[CognitoProvider | OidcProvider, Field(discriminator="preset")]

@@ -16,7 +16,7 @@ from tests.support.documentation import Row, setting_rows
 TOP = "Top level"
 PAGES: dict[str, type[BaseModel]] = {"docs/settings.md": GatewaySettings, "docs/pool.md": PoolSettings}
 OIDC = "`provider` with `preset: oidc`"
-DIFFERS = {"preset", "issuer", "scopes", "groups_claim", "logout_style"}
+DIFFERS = {"preset", "issuer", "scopes", "email", "groups_claim", "logout_style"}
 
 
 def sections(model: type[BaseModel], heading: str = TOP) -> Iterator[tuple[str, type[BaseModel]]]:

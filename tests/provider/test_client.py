@@ -521,6 +521,46 @@ async def test_what_the_id_token_lacks_is_asked_for_at_userinfo():
     assert party.fake.calls["/oauth2/userInfo"] == 2
 
 
+UNVERIFIED = [{"email_verified": False}, {"email_verified": "false"}, {"email_verified": None}]
+
+
+@pytest.mark.parametrize("changes", UNVERIFIED)
+async def test_an_address_that_cognito_does_not_call_verified_stays_out(changes):
+    """W2: sign-in, refresh and bearer alike: where Cognito denies it or says nothing, a user has no address."""
+    party = Party(cognito_options(), id_changes=changes)
+    tokens = await party.sign_in()
+    fresh = await party.provider.refresh(tokens.token_set.refresh_token or "", NOW)
+    token = sign(access_claims(email="ceo@example.com", **changes), "access")
+    program = await party.provider.verify_bearer(token, NOW, CLIENTS, AUDIENCES)
+    for claims in (tokens.claims, fresh.claims, program):
+        assert claims is not None
+        assert claims["sub"] == SUB
+        assert "email" not in claims
+
+
+async def test_a_word_on_another_address_does_not_count():
+    """W2: userInfo's `email_verified` is not of the ID token's address, unless it names the same one."""
+    options = replace(oidc_options(), wanted_claims=frozenset({"email", "email_verified"}), email="verified")
+    party = Party(options, id_changes={"email_verified": None})
+    tokens = await party.sign_in()
+    assert party.fake.calls["/oauth2/userInfo"] == 1
+    assert tokens.claims is not None
+    assert "email" not in tokens.claims
+
+
+async def test_the_first_address_left_out_is_one_warning(caplog):
+    """It names the setting and the ways out, and no address; where no header wants the address, there is none."""
+    options = cognito_options()
+    for wanted, lines in ((frozenset({"email"}), 1), (frozenset({"sub"}), 0)):
+        caplog.clear()
+        party = Party(replace(options, wanted_claims=wanted), id_changes={"email_verified": "false"})
+        await party.sign_in()
+        await party.sign_in()
+        warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert len(warnings) == lines
+        assert all("provider.email is verified" in text and "@" not in text for text in warnings)
+
+
 async def test_userinfo_is_not_asked_when_nothing_is_missing():
     """Cognito's ID token says what its userInfo says, and a complete ID token needs no second call."""
     complete = replace(oidc_options(), wanted_claims=frozenset({"sub", "email"}))
