@@ -6,7 +6,8 @@ from starlette.routing import Route
 from gateway.pool.desk import Desk, Visit
 from gateway.pool.forms import Params, typed_username
 from gateway.pool.page_data import PageData
-from gateway.pool.page_words import MEDIUM_WORDS, MISMATCHED_PASSWORDS, password_rules
+from gateway.pool.page_words import MEDIUM_WORDS, MISMATCHED_PASSWORDS
+from gateway.pool.passwords import checklist
 from gateway.pool.refusals import PoolError
 from gateway.pool.rendering import STAYING_CSP
 
@@ -73,7 +74,7 @@ class ResetPages:
             destination=data.destination if data else "",
             medium=MEDIUM_WORDS.get(data.medium, "") if data else "",
             medium_code=data.medium if data else "",
-            rules=password_rules(self._desk.options.policy),
+            rules=checklist(self._desk.options.policy),
             error=error,
             invalid=invalid,
         )

@@ -9,7 +9,8 @@ from gateway.pool.desk import Desk, Visit
 from gateway.pool.forms import Params, typed_username
 from gateway.pool.hosted_signup import ask_for_code
 from gateway.pool.page_data import PageData
-from gateway.pool.page_words import MISMATCHED_PASSWORDS, NOTICES, password_rules
+from gateway.pool.page_words import MISMATCHED_PASSWORDS, NOTICES
+from gateway.pool.passwords import checklist
 from gateway.pool.records import User, UserStatus
 from gateway.pool.refusals import PoolError
 
@@ -94,7 +95,7 @@ class SignInPages:
             "newpassword.html",
             page_data=self._desk.seal.write(data),
             username=data.username,
-            rules=password_rules(self._desk.options.policy),
+            rules=checklist(self._desk.options.policy),
             error=error,
             invalid=invalid,
         )

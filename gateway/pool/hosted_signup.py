@@ -10,7 +10,8 @@ from gateway.pool.delivery import CodeDelivery
 from gateway.pool.desk import Desk, Visit
 from gateway.pool.forms import Params, read_query, typed_username
 from gateway.pool.page_data import PageData
-from gateway.pool.page_words import MEDIUM_WORDS, NOTICES, AttributeField, attribute_field, password_rules
+from gateway.pool.page_words import MEDIUM_WORDS, NOTICES, AttributeField, attribute_field
+from gateway.pool.passwords import checklist
 from gateway.pool.refusals import PoolError
 
 _INVALID = {"InvalidPasswordException": "password", "UsernameExistsException": "username"}
@@ -54,7 +55,7 @@ class SignUpPages:
         self, visit: Visit, username: str, values: dict[str, str], error: str, invalid: str = ""
     ) -> Response:
         fields = [replace(field, value=values.get(field.name, "")) for field in self._fields()]
-        rules = password_rules(self._desk.options.policy)
+        rules = checklist(self._desk.options.policy)
         return self._desk.show(
             visit,
             "/signup",

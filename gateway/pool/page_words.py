@@ -1,10 +1,10 @@
-"""The words of the hosted pages that depend on how the pool is set up: labels, fields, rules, reasons."""
+"""The words of the hosted pages that depend on how the pool is set up: labels, fields, reasons."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.pool.options import PasswordPolicy, PoolOptions
+from gateway.pool.options import PoolOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,28 +86,6 @@ def attribute_field(name: str) -> AttributeField:
     return _ATTRIBUTES.get(name) or AttributeField(
         name=name, label=name.removeprefix("custom:").replace("_", " ").capitalize()
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PasswordRule:
-    """One line of the checklist: `name` is the end of Cognito's class `checkPassword-…`."""
-
-    name: str
-    text: str
-    length: int = 0
-
-
-def password_rules(policy: PasswordPolicy) -> tuple[PasswordRule, ...]:
-    """The checklist for a policy, in Cognito's order and words."""
-    asked = (
-        (policy.require_lowercase, "lowerletter", "a lower case letter"),
-        (policy.require_uppercase, "upperletter", "an upper case letter"),
-        (policy.require_numbers, "numbers", "a number"),
-        (policy.require_symbols, "symbols", "a special character"),
-    )
-    rules = [PasswordRule(name=name, text=f"Password must contain {what}") for wanted, name, what in asked if wanted]
-    text = f"Password must contain at least {policy.minimum_length} characters"
-    return (*rules, PasswordRule(name="length", text=text, length=policy.minimum_length))
 
 
 MEDIUM_WORDS: Final[Mapping[str, str]] = {"EMAIL": "email", "SMS": "text message"}

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import re
 import secrets
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,26 +21,30 @@ _T = TypeVar("_T")
 MAX_LENGTH: Final = 256
 """Longest password in characters (reference §6.2)."""
 
-_SYMBOLS: Final = r"[\^$*.\[\]{}()?\"!@#%&/\\,><':;|_~`=+\-]"
-
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One line of the checklist that sign-up pages show while one types.
+    """What a new password must be: the one list for the page, its script and the server.
 
-    `name` ends the line's class `checkPassword-…`; `pattern` means the same to Python and to JavaScript; `reason` is
-    how Cognito's API says it.
+    `name` ends the class `checkPassword-…` of its line on the page, `text` is the line. `pattern` means the same to
+    Python and, with the flag `u`, to JavaScript. `reason` is how Cognito's API says that it is not met. The line of a
+    `quiet` one is shown only then.
     """
 
     name: str
     text: str
     pattern: str
     reason: str
+    quiet: bool = False
 
     def met(self, password: str) -> bool:
-        """Whether the password fulfils it."""
+        """Whether the normalised password fulfils it."""
         return re.search(self.pattern, password) is not None
 
+
+_INK: Final = r"[^\x09-\x0d \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]"
+r"""A character that is no space: written out, since the `\S` of Python and that of JavaScript are two sets."""
+_SYMBOL_PATTERN: Final = r"""[\^$*.\[\]{}()?"!@#%&/\\,><':;|_~`=+\-]"""
 
 _LOWER: Final = Requirement(
     "lowerletter", "Password must contain a lower case letter", "[a-z]", "Password must have lowercase characters"
@@ -54,15 +59,30 @@ _SYMBOL: Final = Requirement(
     "symbols",
     "Password must contain a special character",
     # A space counts as one unless it leads or trails (reference §6.2).
-    rf"{_SYMBOLS}|\S +\S",
+    rf"{_SYMBOL_PATTERN}|{_INK} +{_INK}",
     "Password must have symbol characters",
 )
 _SPACES: Final = Requirement(
     "spaces",
     "Password must not contain a leading or trailing space",
-    r"^\S(?:[\s\S]*\S)?(?![\s\S])",
+    rf"^{_INK}(?:[\s\S]*{_INK})?(?![\s\S])",
     "Password must not contain a leading or trailing space",
 )
+_LONGEST: Final = Requirement(
+    "longest",
+    f"Password must contain at most {MAX_LENGTH} characters",
+    rf"^[\s\S]{{0,{MAX_LENGTH}}}(?![\s\S])",
+    "Password too long",
+    quiet=True,
+)
+_CONTROLS: Final = Requirement(
+    "controls",
+    "Password must not contain control characters",
+    r"^[^\x00-\x1f\x7f-\x9f]*(?![\s\S])",  # no form of ours takes them
+    "Password must not contain control characters",
+    quiet=True,
+)
+_SIZES: Final = frozenset({"length", "longest"})
 
 
 def checklist(policy: PasswordPolicy) -> tuple[Requirement, ...]:
@@ -76,17 +96,22 @@ def checklist(policy: PasswordPolicy) -> tuple[Requirement, ...]:
         (policy.require_symbols, _SYMBOL),
         (True, Requirement("length", length, rf"[\s\S]{{{count}}}", "Password not long enough")),
         (True, _SPACES),
+        (True, _LONGEST),
+        (True, _CONTROLS),
     )
     return tuple(line for wanted, line in lines if wanted)
 
 
+def normalised(password: str) -> str:
+    """The form that is judged and hashed: keyboards send `é` as one character or as two (NIST SP 800-63B §3.1.1.2)."""
+    return unicodedata.normalize("NFC", password)
+
+
 def judge(policy: PasswordPolicy, password: str) -> None:
     """Raise PoolError (InvalidPasswordException) with the first reason; the length comes first, as at Amazon's."""
-    if len(password) > MAX_LENGTH:
-        raise weak_password("Password too long")
-    unmet = [line for line in checklist(policy) if not line.met(password)]
+    unmet = [line for line in checklist(policy) if not line.met(normalised(password))]
     if unmet:
-        raise weak_password(min(unmet, key=lambda line: line.name != "length").reason)
+        raise weak_password(min(unmet, key=lambda line: line.name not in _SIZES).reason)
 
 
 def _dummy_of(profile: Argon2Profile) -> str:
@@ -113,7 +138,7 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """A fresh salted hash. Raises PoolError (TooManyRequestsException) when too many wait."""
-        return await self._run(self._hasher.hash, password)
+        return await self._run(self._hasher.hash, normalised(password))
 
     async def verify(self, stored: str | None, password: str) -> bool:
         """Whether the password is the one of the stored hash. Without one, the same work is done and the answer is no.
@@ -121,7 +146,7 @@ class Passwords:
         Raises PoolError (TooManyRequestsException) when too many wait.
         """
         # R12: an unknown user must cost what a wrong password costs, else time tells who has an account.
-        matches = await self._run(self._matches, stored or self._dummy, password)
+        matches = await self._run(self._matches, stored or self._dummy, normalised(password))
         return matches and stored is not None
 
     def outdated(self, stored: str) -> bool:

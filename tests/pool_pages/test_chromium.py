@@ -18,7 +18,10 @@ from starlette.routing import Route
 
 from gateway.core.asgi import ASGIApp
 from gateway.pool.app import Pool, create_pool
+from gateway.pool.options import PasswordPolicy
+from gateway.pool.passwords import judge
 from gateway.pool.records import AppClient
+from gateway.pool.refusals import PoolError
 from tests.pool_pages.browser import ASK, CLIENT_ID, PASSWORD
 from tests.pool_pages.conftest import Clock, newest_code, pool_options
 
@@ -142,7 +145,7 @@ async def test_everything_can_be_done_by_keyboard(journey: tuple[Page, Pool, str
     await page.goto(ask)
     await keyboard.choose("Sign up", "/signup")
     await keyboard.type("grace@example.com", "Grace Hopper", PASSWORD)
-    assert await page.locator(".checklist .passwordCheck-valid-customizable").count() == 5
+    assert await page.locator(".checklist .passwordCheck-valid-customizable:visible").count() == 6
     await keyboard.enter("/confirm")
     await keyboard.type(newest_code(pool))
     await keyboard.enter(welcome)
@@ -201,3 +204,44 @@ async def test_the_password_can_be_shown(journey: tuple[Page, Pool, str, str]) -
     assert await page.get_attribute("#signInFormPassword", "type") == "text"
     await page.get_by_role("button", name="Hide password").click()
     assert await page.get_attribute("#signInFormPassword", "type") == "password"
+
+
+PASSWORDS = [
+    PASSWORD, "", "aB1!567", "aB1!5678", " aB1!5678", "aB1!5678 ", "\u00a0aB1!5678", "aB1!5678\ufeff", "\u3000aB1!5678",
+    "\u2028aB1!5678", "aB1 5678", "aB1  678", " aB15678", "aB1!56e\u0301", "aB1!567\U0001f511",
+    "\U0001f511" * 4 + "aB1!", "\U0001f511" * 3 + "aB1!", "aB1!" * 64, "aB1!" * 64 + "a",
+    "aB1!" + "\u0958" * 127, "aB1!\x7f5678", "aB1!\x855678",
+    "\x1caB1!5678", "\u00e4B1!5678", "AB1!5678", "ab1!5678", "aBc!efgh", "aB\u0661!5678", "aB\uff01\uff11!5678",
+    *(f"abcD{symbol}123" for symbol in "^$*.[]{}()?\"!@#%&/\\,><':;|_~`=+-\u20ac\u00a7\u00a0 "),
+]  # fmt: skip
+
+
+async def test_the_page_says_what_the_server_says(journey: tuple[Page, Pool, str, str]) -> None:
+    """The page calls a password good exactly when the server would accept it."""
+    page, pool, pool_url, app_url = journey
+    await page.clock.install()
+    await page.goto(f"{pool_url}/signup?{urlencode(ASK | {'redirect_uri': f'{app_url}/callback'})}")
+    said = {}
+    for password in PASSWORDS:
+        await page.evaluate(
+            """(password) => {
+                const input = document.getElementById("signUpFormPassword");
+                input.value = password;
+                input.dispatchEvent(new Event("input"));
+            }""",
+            password,
+        )
+        await page.clock.run_for(1000)
+        said[password] = await page.text_content("[data-checklist-status]") == "The password meets every requirement"
+
+    assert said == {password: accepted(pool.backend.options.policy, password) for password in PASSWORDS}
+    assert set(said.values()) == {True, False}
+
+
+def accepted(policy: PasswordPolicy, password: str) -> bool:
+    """Whether the server takes the password."""
+    try:
+        judge(policy, password)
+    except PoolError:
+        return False
+    return True

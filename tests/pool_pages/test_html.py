@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 from gateway.pool.app import Pool, create_pool
-from gateway.pool.options import MailOptions, PasswordPolicy
-from gateway.pool.page_words import attribute_field, password_rules
+from gateway.pool.options import MailOptions
+from gateway.pool.page_words import attribute_field
+from gateway.pool.passwords import checklist
 from gateway.pool.records import STANDARD_ATTRIBUTES
 from tests.pool_pages.browser import ASK, Browser, Page
 from tests.pool_pages.conftest import Clock, pool_options
@@ -149,18 +151,19 @@ async def test_the_documented_classes_are_there(browser: Browser) -> None:
     assert "passwordCheck-valid-customizable" in script
     assert "passwordCheck-notValid-customizable" in script
     signup = (await browser.get("/signup", ASK)).classes
-    for name in ("lowerletter", "upperletter", "numbers", "symbols", "length"):
+    for name in ("lowerletter", "upperletter", "numbers", "symbols", "length", "spaces"):
         assert f"checkPassword-{name}" in signup
 
 
-def test_the_checklist_follows_the_policy() -> None:
-    """Cognito's sentences, and only for what is asked."""
-    assert [rule.text for rule in password_rules(PasswordPolicy(minimum_length=12, require_symbols=False))] == [
-        "Password must contain a lower case letter",
-        "Password must contain an upper case letter",
-        "Password must contain a number",
-        "Password must contain at least 12 characters",
-    ]
+@pytest.mark.parametrize("path", ["/signup", "/confirmforgotPassword"])
+async def test_the_page_has_the_server_s_own_checklist(browser: Browser, pool: Pool, path: str) -> None:
+    """Each requirement is a line with its text and its pattern; what the page need not say unasked is hidden."""
+    page = await browser.get(path, ASK)
+    for rule in checklist(pool.backend.options.policy):
+        hidden = " data-quiet hidden" if rule.quiet else ""
+        line = f'<li class="checkPassword-{rule.name}" data-pattern="{escape(rule.pattern)}"{hidden}>{rule.text}</li>'
+        assert line in page.html
+    assert page.html.count("data-pattern=") == len(checklist(pool.backend.options.policy))
 
 
 @pytest.mark.parametrize("name", [*STANDARD_ATTRIBUTES, "custom:shoe_size"])

@@ -19,26 +19,19 @@ for (const field of document.querySelectorAll("[data-password]")) {
   input.after(button);
 }
 
-// The live checklist of a new password. The server judges; this only tells early.
-const SYMBOLS = new Set("^$*.[]{}()?\"!@#%&/\\,><':;|_~`=+-");
-const RULES = {
-  lowerletter: (text) => /[a-z]/.test(text),
-  upperletter: (text) => /[A-Z]/.test(text),
-  numbers: (text) => /[0-9]/.test(text),
-  symbols: (text) => [...text].some((c) => SYMBOLS.has(c)) || /\S \S/.test(text),
-  length: (text, item) => [...text].length >= Number(item.dataset.length),
-  edges: (text) => text.length > 0 && text === text.trim(),
-};
-
+// The live checklist of a new password. The server judges, by the same list of patterns; this only tells early.
 for (const list of document.querySelectorAll("[data-checklist]")) {
   const input = document.getElementById(list.dataset.checklist);
   const status = document.querySelector("[data-checklist-status]");
-  const items = [...list.querySelectorAll("[data-rule]")];
+  const items = [...list.querySelectorAll("[data-pattern]")];
+  const rules = items.map((item) => [item, new RegExp(item.dataset.pattern, "u")]);
   const judge = () => {
+    const text = input.value.normalize("NFC");
     let open = 0;
-    for (const item of items) {
-      const met = RULES[item.dataset.rule](input.value, item);
+    for (const [item, pattern] of rules) {
+      const met = pattern.test(text);
       open += met ? 0 : 1;
+      if ("quiet" in item.dataset) item.hidden = met;
       item.classList.toggle("passwordCheck-valid-customizable", input.value !== "" && met);
       item.classList.toggle("passwordCheck-notValid-customizable", input.value !== "" && !met);
     }
