@@ -9,7 +9,8 @@ import httptools
 
 from gateway.core.asgi import HeaderList, Scope
 from gateway.core.forwarding import end_to_end
-from gateway.errors import BadUpstreamAnswer, UpstreamTimeout
+from gateway.errors import BadUpstreamAnswer, UpstreamError, UpstreamTimeout
+from gateway.proxy.heads import Heads
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 _HIGH_WATER = 64 * 1024
@@ -50,12 +51,11 @@ class HandshakeAnswer(asyncio.Protocol):
     """Reads the answer: its head, then either the bytes behind a 101 or the body of a refusal."""
 
     def __init__(self, head_bytes: int) -> None:
-        self._limit = head_bytes
+        self._heads = Heads(head_bytes)
         self._parser = httptools.HttpResponseParser(self)
         self._headers: HeaderList = []
-        self._fed = 0
         self._changed = asyncio.Event()
-        self._error: BadUpstreamAnswer | None = None
+        self._error: UpstreamError | None = None
         self._switched = False
         self._delimited = False
         self._final = False
@@ -82,18 +82,33 @@ class HandshakeAnswer(asyncio.Protocol):
         self._changed.set()
 
     def _parse(self, data: bytes) -> None:
-        if not self._final:
-            self._fed += len(data)
+        try:
+            rest = data if self._final else self._read_heads(data)
+            if self._switched:
+                self.buffer += rest
+            elif rest:
+                self._feed_parser(rest)
+        except UpstreamError as error:
+            self._error = self._error or error
+
+    def _read_heads(self, data: bytes) -> bytes:
+        """Parse every head that is whole; what follows the final one."""
+        self._heads.add(data)
+        while not self._final:
+            head = self._heads.next()
+            if head is None:
+                return b""
+            self._feed_parser(head)
+        return self._heads.rest()
+
+    def _feed_parser(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as stop:
+        except httptools.HttpParserUpgrade:
             self._switched = True
             del self._parser  # a tunnel may live long
-            self.buffer += data[stop.args[0] :]
         except httptools.HttpParserError as error:
-            self._error = self._error or BadUpstreamAnswer(f"the answer to the handshake is not HTTP: {error}")
-        if not self._final and not self._switched and self._fed > self._limit:
-            self._error = BadUpstreamAnswer("the head of the answer is too large")
+            raise BadUpstreamAnswer(f"the answer to the handshake is not HTTP: {error}") from error
 
     def connection_lost(self, exc: Exception | None) -> None:
         """A body that ends with the connection is complete then; anything else is not."""

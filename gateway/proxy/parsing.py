@@ -7,6 +7,7 @@ import httptools
 from gateway.core.asgi import HeaderList
 from gateway.errors import BadUpstreamAnswer, UpstreamError
 from gateway.proxy.answer import FRAMING, body_length, check_interim, passed_on, reusable
+from gateway.proxy.heads import Heads
 from gateway.proxy.plain import read_head
 
 # A phase is what is waited for. (Plain numbers: in Python 3.11 an Enum's member costs as much as a call.)
@@ -21,7 +22,7 @@ class AnswerParser:
 
     __slots__ = (
         "_bare",
-        "_head_bytes",
+        "_heads",
         "_interim",
         "_lines",
         "_max_head",
@@ -43,6 +44,7 @@ class AnswerParser:
 
     def __init__(self, max_head: int) -> None:
         self._max_head = max_head
+        self._heads = Heads(max_head)
         self._parser = httptools.HttpResponseParser(self)
         self._notes: dict[bytes, bytes] = {}
         self.chunks: list[bytes] = []
@@ -64,7 +66,7 @@ class AnswerParser:
         """Of `chunks`, the body as far as it came and was not taken yet."""
         self._method = method
         self._lines: HeaderList = []
-        self._head_bytes = self._bare = self._rest = 0
+        self._bare = self._rest = 0
         self._interim = False
         self._untouched = method != "HEAD"
         """Nothing of the answer came; a head that comes whole may do without the parser."""
@@ -77,7 +79,34 @@ class AnswerParser:
             self._parse(data)
 
     def _parse(self, data: bytes) -> None:
+        if self.phase == HEAD:
+            data = self._read_heads(data)
+        if data and self.phase == BODY:
+            self._parse_body(data)
+        elif data:  # what follows is nobody's (G4)
+            self.keep = False
+
+    def _read_heads(self, data: bytes) -> bytes:
+        """Parse every head that is whole; what follows the final one."""
+        heads = self._heads
+        heads.add(data)
+        while self.phase == HEAD:
+            head = heads.next()
+            if head is None:
+                return b""
+            self._feed_parser(head)
+        return heads.rest()
+
+    def _parse_body(self, data: bytes) -> None:
         before = self.size
+        self._feed_parser(data)
+        if self.phase == BODY and self.size == before:
+            # Chunk extensions and trailers carry nothing, and so may not go on for ever.
+            self._bare += len(data)
+            if self._bare > self._max_head:
+                raise BadUpstreamAnswer("a body of chunk extensions or trailers")
+
+    def _feed_parser(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as exc:
@@ -86,20 +115,11 @@ class AnswerParser:
             self.keep = False
             if self.phase != DONE:
                 raise _reason(exc) from exc
-        if self.phase == HEAD:
-            self._head_bytes += len(data)
-            if self._head_bytes > self._max_head:
-                raise BadUpstreamAnswer(f"a head of more than {self._max_head} bytes")
-        elif self.phase == BODY and self.size == before:
-            # Chunk extensions and trailers carry nothing, and so may not go on for ever.
-            self._bare += len(data)
-            if self._bare > self._max_head:
-                raise BadUpstreamAnswer("a body of chunk extensions or trailers")
 
     @property
     def silent(self) -> bool:
         """Whether not a byte of the answer came."""
-        return self.phase == HEAD and self._head_bytes == 0
+        return self.phase == HEAD and not self._heads.size
 
     def _read_plainly(self, data: bytes) -> bool:
         """Take the usual answer; False leaves all of it to the parser."""

@@ -18,6 +18,7 @@ from gateway.server.reading import (
     BODY,
     HEAD,
     LINGERING,
+    MISREAD,
     NOT_OFFERED,
     STOPPED,
     WEBSOCKET,
@@ -39,6 +40,7 @@ class GatewayProtocol(HeadReader):
         self._overhead = 0  # bytes fed since the last piece of body: trailers and chunk extensions
         self._progress = False
         self._held = bytearray()  # read, but not parsed before the queue of requests is empty
+        self._misread = bytearray()  # the body of a request that is parsed again
         self._last_words: bytes | None = None  # a refusal that waits for earlier answers
         self._is_last = False  # no request may follow the one in hand
 
@@ -127,6 +129,10 @@ class GatewayProtocol(HeadReader):
         except httptools.HttpParserError as error:
             self._fail(refusal_of(error))
         else:
+            if self._upgrade is MISREAD and self._phase is BODY:
+                self.on_message_complete()
+                self._switch(bytes(self._misread))
+                self._misread.clear()
             if self._phase is not BETWEEN:
                 self._measure()
 
@@ -199,7 +205,10 @@ class GatewayProtocol(HeadReader):
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
         self._progress = True
-        self.cycle.feed(body)
+        if self._upgrade is MISREAD:
+            self._misread += body
+        else:
+            self.cycle.feed(body)
 
     def on_message_complete(self) -> None:
         """The request is complete."""

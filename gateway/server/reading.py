@@ -35,9 +35,10 @@ class Upgrade(IntEnum):
     NONE = 0
     WEBSOCKET = 1
     IGNORED = 2  # h2c and others: the request is parsed again without it (RFC 9110 §7.8)
+    MISREAD = 3  # no upgrade, but a coding with white space that the parser does not know: parsed again without it
 
 
-NOT_OFFERED, WEBSOCKET, IGNORED = Upgrade
+NOT_OFFERED, WEBSOCKET, IGNORED, MISREAD = Upgrade
 
 
 class HeadReader(HttpToolsProtocol):
@@ -74,8 +75,13 @@ class HeadReader(HttpToolsProtocol):
         if len(self.url) > self.limits.request_line:
             raise LongLine
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A field line of the head, or of the trailers: those go to a list that nobody reads (A5)."""
+    def on_header(self, name: bytes, raw: bytes) -> None:
+        """A field line of the head, or of the trailers: those go to a list that nobody reads (A5).
+
+        White space round a value is no part of it (RFC 9110 §5.5). The parser has removed what stood before it, and
+        refused all that `rstrip` would take besides space and tab.
+        """
+        value = raw.rstrip()
         lower = _NAMES.get(name)
         if lower is None:
             if self._phase is HEAD and (name == b"Host" or name == b"host"):  # noqa: PLR1714 - in each request
@@ -83,21 +89,22 @@ class HeadReader(HttpToolsProtocol):
                 self._host = value
                 lower = b"host"
             else:
-                lower = self._uncommon(name, value)
+                lower = self._uncommon(name, raw)
         self.headers.append((lower, value))
 
-    def _uncommon(self, name: bytes, value: bytes) -> bytes:
+    def _uncommon(self, name: bytes, raw: bytes) -> bytes:
         lower = name.lower()
         if self._phase is HEAD:
             if lower in WATCHED:
-                self._watch(lower, value)
+                self._watch(lower, raw)
             else:
                 check_lookalike(lower)
                 if len(_NAMES) < MAX_LEARNED:
                     _NAMES[name] = lower
         return lower
 
-    def _watch(self, name: bytes, value: bytes) -> None:
+    def _watch(self, name: bytes, raw: bytes) -> None:
+        value = raw.rstrip()
         if name == b"host":
             self._hosts += 1
             self._host = value
@@ -107,8 +114,11 @@ class HeadReader(HttpToolsProtocol):
             self._length = True
         elif name == b"transfer-encoding":
             self._codings = [*(self._codings or ()), value]
+            if b"\t" in raw:  # the parser knows `chunked` with spaces behind it, not with tabs
+                self._upgrade = MISREAD
+                self.parser.set_dangerous_leniencies(lenient_transfer_encoding=True)  # read on; it is thrown away soon
         elif name == b"upgrade":
-            self._protocols = [*(self._protocols or ()), value.strip(b" \t").lower()]
+            self._protocols = [*(self._protocols or ()), value.lower()]
         elif value.lower() == b"100-continue":
             self.expect_100_continue = True
 

@@ -23,7 +23,10 @@ BAD = {
     "bare line feeds": b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
     "a bare carriage return": b"HTTP/1.1 200 OK\r\nX: a\rSet-Cookie: b\r\nContent-Length: 2\r\n\r\nok",
     "a nul": b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 2\r\n\r\nok",
-    "space before the colon": b"HTTP/1.1 200 OK\r\nX : a\r\nContent-Length: 2\r\n\r\nok",
+    "a folded first line": b"HTTP/1.1 200 OK\r\n X : a\r\nContent-Length: 2\r\n\r\nok",
+    "space in a name": b"HTTP/1.1 200 OK\r\nX Y : a\r\nContent-Length: 2\r\n\r\nok",
+    "space for a name": b"HTTP/1.1 200 OK\r\n : a\r\nContent-Length: 2\r\n\r\nok",
+    "coding and length, spaced": b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\nTransfer-Encoding\t: chunked\r\n\r\nok",
     "status 99": b"HTTP/1.1 099 Odd\r\nContent-Length: 2\r\n\r\nok",
     "status 600": b"HTTP/1.1 600 Odd\r\nContent-Length: 2\r\n\r\nok",
     "an upgrade nobody asked for": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
