@@ -8,7 +8,7 @@ takes its first place: for globs the first is as good as any other, and the time
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 _ANY_DEPTH = "**"
@@ -19,18 +19,19 @@ _UNENCODED = "/%!$&'()*+,;=:@-._~"
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
-def compile_glob(pattern: str) -> re.Pattern[str]:
+def compile_glob(pattern: str, form: Callable[[str], str] = str) -> re.Pattern[str]:
     """The anchored expression for `pattern`, to be used with `fullmatch`. Raises ValueError with the reason.
 
-    A pattern with letters beyond ASCII matches both forms of a path: as written, and percent-encoded.
+    A pattern with letters beyond ASCII matches both forms of a path: as written, and percent-encoded. `form` is applied
+    to each, for paths that it was applied to.
     """
     if not pattern.startswith("/"):
         raise ValueError("a path pattern starts with a slash")
     if _FORBIDDEN.search(pattern.replace(" ", "_")):
         raise ValueError("a path pattern has no query, fragment, backslash, empty or dot segment")
     encoded = _ESCAPE.sub(lambda escape: escape[0].upper(), quote(pattern, safe=_UNENCODED))
-    forms = dict.fromkeys((pattern, encoded))
-    return re.compile("|".join(_expression(form) for form in forms), re.DOTALL)
+    forms = dict.fromkeys((form(pattern), form(encoded)))
+    return re.compile("|".join(_expression(written) for written in forms), re.DOTALL)
 
 
 def _expression(pattern: str) -> str:

@@ -1,13 +1,15 @@
-"""Give every plausible reading of a request path.
+"""Give every plausible reading of a request path, and its canonical form.
 
 Servers, frameworks and front servers disagree about what a path means: whether `%2F` divides segments, whether `;v=1`
-belongs to a name, whether `\\` is a slash, how often to decode, and in which order all that happens. Nobody can know
+belongs to a name, whether `\\` is a slash, whether `//` begins a host, how often to decode, and in which order all that
+happens. Some ignore the case of letters and a slash at the end. Nobody can know
 which reading the application behind has, so each rule is asked about all of them (threat cases E1-E4, Q1, O12) and
 the strictest answer wins. The bytes that travel upstream are never changed here.
 """
 
 import re
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import unquote_to_bytes
 
 from gateway.errors import BadPath
@@ -15,8 +17,9 @@ from gateway.errors import BadPath
 MAX_READINGS = 128
 """Ordinary paths have one to five; a path with every kind of oddity has some dozens. More is an attack on our time."""
 
-MAX_CHARACTERS = 256 * 1024
-"""Of all readings together: a path as long as a request line may be (16 KiB) still has sixteen."""
+MAX_CHARACTERS = 64 * 1024
+"""Of all readings together, which bounds the time: a path of 4 KiB may have sixteen, one as long as a request line may
+be (16 KiB) four."""
 
 MAX_DECODINGS = 2
 """Double encoding is what real stacks undo (a front server, then a framework); threat cases Q1."""
@@ -25,10 +28,17 @@ MAX_DECODINGS = 2
 _PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/-_~!$&'()*+,=:@."
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENCODED_DOT = re.compile(r"%2[Ee]")
 _PARAMETERS = re.compile(r";[^/]*")
 _SLASHES = re.compile(r"/{2,}")
+# A host before the path: as the URL standard has it; as RFC 3986 §3.2, Python and PHP; as Node's `url.parse`, to which
+# what cannot be part of a host belongs to the path, and as it was until Node 18.
+_AUTHORITIES = (
+    re.compile(r"//+[^/]*"),
+    re.compile(r"//[^/]*"),
+    re.compile(r"//(?:[^/]*@)?[^/ \"%';<>\\^`{|}]*"),
+    re.compile(r"//(?:[^/]*@)?[-+.0-9A-Z_a-z\x80-\U0010ffff]*"),
+)
 _REST = re.compile(r"[?#].*", re.DOTALL)
 # Overlong UTF-8 (RFC 3629 §3 forbids it, old decoders read `%c0%af` as "/"); as surrogates after a strict decoder.
 _OVERLONG = re.compile("[\udcc0\udcc1][\udc80-\udcbf]|\udce0[\udc80\udc81][\udc80-\udcbf]")
@@ -43,6 +53,46 @@ def readings(raw_path: bytes) -> tuple[str, ...]:
     if is_plain(raw_path):
         return (raw_path.decode("ascii"),)
     return _closure(_raw_reading(raw_path))
+
+
+def readings_behind(raw_path: bytes, prefix: str) -> tuple[str, ...]:
+    """What an upstream reads that is sent `raw_path` without `prefix`, with the prefix put back; nothing where the path
+    is not below it.
+
+    `/app//host/x` is sent as `//host/x`, whose readings are other ones (U5). Raises BadPath.
+    """
+    start = prefix.encode("ascii")
+    if not raw_path.startswith(start + b"/"):
+        return ()
+    return tuple(prefix + reading for reading in readings(raw_path[len(start) :]))
+
+
+def canonical(text: str, *, fold: bool = True) -> str:
+    """The one form of all paths or patterns that a lenient router takes for the same: without slashes at the end, and
+    with `fold` in one case of letters.
+
+    A `/.` at the end is gone from one of the readings already. Express and Koa do both, other frameworks one of them.
+    """
+    text = text.rstrip("/") or "/"
+    return _folded(text) if fold else text
+
+
+def _folded(text: str) -> str:
+    """Unicode's simple case folding (CaseFolding.txt, C and S): a letter stays one letter, `\u00df` is not `ss`."""
+    return text.lower() if text.isascii() else text.translate(_ONE_LETTER).casefold()
+
+
+def _one_letter(letter: str) -> str:
+    small = letter.lower() if len(letter.lower()) == 1 else letter
+    return chr(_PRIVATE_PLANE + ord(small))
+
+
+_PRIVATE_PLANE = 0xF0000
+# The blocks with letters that full folding makes several letters of. In their place stands one that nobody uses.
+_WITH_LIGATURES = (*range(0x80, 0x600), *range(0x1E90, 0x2000), *range(0xFB00, 0xFB20))
+_ONE_LETTER = {code: _one_letter(chr(code)) for code in _WITH_LIGATURES if len(chr(code).casefold()) > 1}
+# Java's `equalsIgnoreCase` takes the Turkish letters for an `i`, and so do we.
+_ONE_LETTER |= {0x130: "i", 0x131: "i"}
 
 
 def is_plain(raw_path: bytes) -> bool:
@@ -62,7 +112,8 @@ def _raw_reading(raw_path: bytes) -> str:
     if _BAD_ESCAPE.search(text):
         raise BadPath("the path has an invalid percent escape")
     # RFC 3986 §6.2.2.1: the case of hexadecimal digits in an escape has no meaning.
-    return _ESCAPE.sub(lambda escape: escape[0].upper(), text)
+    start, *escaped = text.split("%")
+    return "%".join((start, *[piece[:2].upper() + piece[2:] for piece in escaped]))
 
 
 def _closure(first: str) -> tuple[str, ...]:
@@ -89,12 +140,14 @@ def _checked(text: str) -> str:
 
 
 def _decoded(text: str) -> str:
+    if "%" not in text:
+        return text
     # Lenient about broken escapes: `/100%25` is `/100%` once decoded, which is no fault.
     return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
 
 
 def _without_overlong(text: str) -> str:
-    return _OVERLONG.sub(_shortest, text)
+    return text if text.isascii() else _OVERLONG.sub(_shortest, text)
 
 
 def _shortest(sequence: re.Match[str]) -> str:
@@ -108,8 +161,22 @@ def _without_rest(text: str) -> str:
     return _REST.sub("", text)
 
 
+def _without_authority(form: re.Pattern[str], text: str) -> str:
+    """Of a target that begins with `//`, many parsers take the host away (U3)."""
+    authority = form.match(text)
+    if authority is None:
+        return text
+    rest = text[authority.end() :]
+    return rest if rest.startswith("/") else "/" + rest
+
+
+def _without_end_blanks(text: str) -> str:
+    # The URL standard removes them; a decoder before it finds them in `%20`.
+    return text.rstrip(" ")
+
+
 def _without_parameters(text: str) -> str:
-    return _PARAMETERS.sub("", text)
+    return _PARAMETERS.sub("", text) if ";" in text else text
 
 
 def _backslashes_turned(text: str) -> str:
@@ -117,12 +184,12 @@ def _backslashes_turned(text: str) -> str:
 
 
 def _slashes_merged(text: str) -> str:
-    return _SLASHES.sub("/", text)
+    return _SLASHES.sub("/", text) if "//" in text else text
 
 
 def _dots_decoded(text: str) -> str:
     # The URL standard of the browsers takes `%2e` for a dot in dot segments although it decodes nothing else.
-    return _ENCODED_DOT.sub(".", text)
+    return _ENCODED_DOT.sub(".", text) if "%2" in text else text
 
 
 def _without_dot_segments(text: str) -> str:
@@ -147,6 +214,8 @@ _STEPS: tuple[tuple[Callable[[str], str], int], ...] = (
     (_decoded, 1),
     (_without_overlong, 0),
     (_without_rest, 0),
+    *((partial(_without_authority, form), 0) for form in _AUTHORITIES),
+    (_without_end_blanks, 0),
     (_without_parameters, 0),
     (_backslashes_turned, 0),
     (_slashes_merged, 0),

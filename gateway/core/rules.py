@@ -2,16 +2,18 @@
 
 The first rule that matches decides; what no rule matches is denied. Only method and path are looked at: query,
 headers and user agent never open anything (O8, O10, A14). Where a path has several readings, each is judged and the
-strictest answer wins, so a public rule is never a way round a protected one.
+strictest answer wins, so a public rule is never a way round a protected one. Each reading is judged as it is, by the
+rules as they are written, and again with both in their canonical form (U4).
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 from gateway.core.globs import compile_glob
-from gateway.core.paths import readings
+from gateway.core.paths import canonical, is_plain, readings, readings_behind
 
 _MEMO_ENTRIES = 4096
 _MEMO_PATH_BYTES = 512
@@ -98,10 +100,20 @@ NO_RULE = Requirement(rule="(no rule)", allow=Allow.NOBODY)
 
 
 class AccessRules:
-    """Rules ready to judge; remembers, within bounds, what it said."""
+    """Rules ready to judge, in the operator's order; remembers, within bounds, what it said.
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        self._rules = [_Compiled(rule) for rule in rules]
+    Raises ValueError that names the rule which cannot be used.
+    """
+
+    def __init__(self, rules: Iterable[Rule], *, fold_case: bool = True, cut_prefixes: Iterable[str] = ()) -> None:
+        """`fold_case`: applications may take letters of both cases for the same. `cut_prefixes`, without a slash at
+        the end: what is removed from paths below it before they are sent on."""
+        self._canonical = partial(canonical, fold=fold_case)
+        self._cut_prefixes = tuple(cut_prefixes)
+        given = list(rules)
+        self._as_written = [_Compiled(rule) for rule in given]
+        same = all(self._canonical(rule.path) == rule.path for rule in given)
+        self._leniently = self._as_written if same else [_Compiled(rule, self._canonical) for rule in given]
         self._memo: dict[tuple[str, bytes], Requirement] = {}
 
     def judge(self, method: str, raw_path: bytes) -> Requirement:
@@ -114,15 +126,34 @@ class AccessRules:
         method, raw_path = key
         # A HEAD answer tells as much about a resource as its GET (RFC 9110 §9.3.2).
         asked = "GET" if method.upper() == "HEAD" else method.upper()
-        requirement = strictest([self._first_match(asked, reading) for reading in readings(raw_path)])
+        requirement = strictest(list(self._found(asked, raw_path)))
         if len(raw_path) + len(method) <= _MEMO_PATH_BYTES:
             if len(self._memo) >= _MEMO_ENTRIES:
                 self._memo.clear()
             self._memo[key] = requirement
         return requirement
 
-    def _first_match(self, method: str, path: str) -> Requirement:
-        return next((rule.requirement for rule in self._rules if rule.matches(method, path)), NO_RULE)
+    def _found(self, method: str, raw_path: bytes) -> Iterator[Requirement]:
+        """What each reading needs, by itself and in its canonical form."""
+        texts = self._readings(raw_path)
+        for text in texts:
+            yield _first_match(self._as_written, method, text)
+        for text in dict.fromkeys(map(self._canonical, texts)):
+            if text not in texts or self._leniently is not self._as_written:
+                yield _first_match(self._leniently, method, text)
+
+    def _readings(self, raw_path: bytes) -> Collection[str]:
+        if is_plain(raw_path):  # and so is what is left of it below a prefix
+            return (raw_path.decode("ascii"),)
+        behind = (text for prefix in self._cut_prefixes for text in readings_behind(raw_path, prefix))
+        return dict.fromkeys((*readings(raw_path), *behind))
+
+
+def _first_match(rules: Iterable["_Compiled"], method: str, path: str) -> Requirement:
+    for rule in rules:
+        if rule.matches(method, path):
+            return rule.requirement
+    return NO_RULE
 
 
 class _Compiled:
@@ -130,9 +161,9 @@ class _Compiled:
 
     __slots__ = ("_methods", "_pattern", "requirement")
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, form: Callable[[str], str] = str) -> None:
         self._methods = rule.methods
-        self._pattern = _compiled(rule)
+        self._pattern = _compiled(rule, form)
         groups = (rule.groups,) if rule.groups else ()
         self.requirement = Requirement(rule=rule.label, allow=rule.allow, groups=groups)
 
@@ -140,20 +171,18 @@ class _Compiled:
         return (self._methods is None or method in self._methods) and self._pattern.fullmatch(path) is not None
 
 
-def _compiled(rule: Rule) -> re.Pattern[str]:
+def _compiled(rule: Rule, form: Callable[[str], str]) -> re.Pattern[str]:
     try:
-        return compile_glob(rule.path)
+        return compile_glob(rule.path, form)
     except ValueError as error:
         raise ValueError(f"rule {rule.label}: {error}") from error
 
 
-def compile_rules(rules: Iterable[Rule]) -> AccessRules:
-    """The rules in the operator's order. Raises ValueError that names the rule which cannot be used."""
-    return AccessRules(rules)
-
-
 def strictest(requirements: list[Requirement]) -> Requirement:
     """One requirement that holds only where all of them hold (there is at least one)."""
+    first = requirements[0]
+    if all(requirement is first for requirement in requirements):  # as nearly always
+        return first
     hardest = max(requirements, key=lambda requirement: requirement.strictness)
     groups = tuple(dict.fromkeys(one_of for requirement in requirements for one_of in requirement.groups))
     if hardest.allow is not Allow.SIGNED_IN or groups == hardest.groups:

@@ -1,13 +1,14 @@
 """The readings of a request path: one for plain paths, all plausible ones for the rest."""
 
 import itertools
+from contextlib import suppress
 from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.paths import MAX_READINGS, is_plain, readings
+from gateway.core.paths import MAX_CHARACTERS, MAX_READINGS, canonical, is_plain, readings, readings_behind
 from gateway.errors import BadPath
 
 
@@ -29,8 +30,8 @@ def test_a_plain_path_has_one_reading(path: str) -> None:
         (b"/public/..;x=1/admin", {"/public/..;x=1/admin", "/public/../admin", "/admin"}),
         (b"/public\\..\\admin", {"/public\\..\\admin", "/public/../admin", "/admin"}),
         (b"/%70ublic", {"/%70ublic", "/public"}),
-        (b"/PUBLIC%20", {"/PUBLIC%20", "/PUBLIC "}),
-        (b"//admin", {"//admin", "/admin"}),
+        (b"/PUBLIC%20", {"/PUBLIC%20", "/PUBLIC ", "/PUBLIC"}),
+        (b"//admin", {"//admin", "/admin", "/"}),
         (b"/a/./b", {"/a/./b", "/a/b"}),
         (b"/a/b/..", {"/a/b/..", "/a/"}),
         (b"/a/b/.", {"/a/b/.", "/a/b/"}),
@@ -98,6 +99,90 @@ def test_encoded_dots_climb_although_nothing_else_is_decoded() -> None:
 def test_escapes_deeper_than_two_are_not_followed() -> None:
     """Three encodings in a row are undone by nobody; the work stays bounded."""
     assert "/admin" not in readings(b"/public/..%25252fadmin")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"//host/private",
+        b"///host/private",
+        b"/\\host/private",
+        b"/\\\\host\\private",
+        b"//user@host/private",
+        b"//user:word@host:80/private",
+        b"//[::1]:80/private",
+        b"/%2Fhost/private",
+        b"/%5chost/private",
+        b"/%252fhost/private",
+        b"//host%2Fprivate",
+        b"//host/x/../private",
+        b"//host%70rivate",
+        b"//[::1]:80%70rivate",
+        b"//user%41@host%70rivate",
+        b"/.//host/private",
+        b"/private%20",
+    ],
+)
+def test_a_host_before_the_path_hides_nothing(raw: bytes) -> None:
+    """U3: Node's `new URL` and `url.parse`, PHP's `parse_url` and Python's `urlsplit` take a host away from what begins
+    with two slashes, or with what they turn into slashes."""
+    assert "/private" in readings(raw)
+
+
+def test_two_slashes_after_the_first_segment_begin_no_host() -> None:
+    """A whole address in a path stays where it is."""
+    assert set(readings(b"/proxy/https://x/a")) == {"/proxy/https://x/a", "/proxy/https:/x/a"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/", "/"),
+        ("//", "/"),
+        ("/a/", "/a"),
+        ("/A/b//", "/a/b"),
+        ("/a.", "/a."),
+        ("/caf%C3%89", "/caf%c3%89"),
+        ("/CAF\u00c9", "/caf\u00e9"),
+        ("/\u03a3\u03c3\u03c2", "/\u03c3\u03c3\u03c3"),
+        ("/\u212a\u017f", "/ks"),
+        ("/\u0130\u0131", "/ii"),
+        ("/stra\u00dfe", "/stra\U000f00dfe"),
+        ("/STRA\u1e9eE", "/stra\U000f00dfe"),
+        ("/\u1f88", "/\U000f1f80"),
+        ("/\udc80", "/\udc80"),
+    ],
+)
+def test_the_canonical_form_has_small_letters_and_no_slash_at_its_end(text: str, expected: str) -> None:
+    """U4: letters are folded one by one, as lenient routers compare them; a slash is only ever removed."""
+    assert canonical(text) == expected
+    assert canonical(text, fold=False) == (text.rstrip("/") or "/")
+
+
+def test_folding_keeps_the_number_of_letters() -> None:
+    """U4: simple folding, for every letter of the first two planes; what is folded is not folded further."""
+    letters = [chr(code) for code in range(0x80, 0x20000)]
+    folded = [canonical(f"/{letter}")[1:] for letter in letters]
+    assert [letter for letter, form in zip(letters, folded, strict=True) if len(form) != 1] == []
+    assert [form for form in folded if canonical(f"/{form}")[1:] != form] == []
+
+
+def test_what_is_sent_without_its_prefix_has_its_own_readings() -> None:
+    """U5: `/app//host/private` is sent as `//host/private`, which an upstream may take for `/private`."""
+    assert "/app/private" in readings_behind(b"/app//host/private", "/app")
+    assert "/app/private" not in readings(b"/app//host/private")
+    assert readings_behind(b"/apple//host/private", "/app") == ()
+    assert readings_behind(b"/app", "/app") == ()
+
+
+@pytest.mark.parametrize(
+    "piece", [b"a%2f", b"%252f", b"%25", b"%c0%af", b"%2e/", b"a%252f;x\\/", b"%c3%89", b"//a", b"a;b/%252e//\\%2f./"]
+)
+def test_long_odd_paths_are_read_within_bounds(piece: bytes) -> None:
+    """U6: of a path as long as a request line may be, all readings together have a bounded number of characters."""
+    raw = (b"/" + piece * 16_384)[:16_380].rpartition(piece)[0]
+    with suppress(BadPath):
+        assert sum(map(len, readings(raw))) <= MAX_CHARACTERS + len(raw)
 
 
 DOTS = ["..", "%2e%2e", ".%2e", "%2E.", "%252e%252e", "..;", "..;a=b", "%2e%2e;", "..%3b"]

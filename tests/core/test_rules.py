@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core import rules as rules_module
-from gateway.core.rules import NO_RULE, AccessRules, Allow, Requirement, Rule, compile_rules, strictest
+from gateway.core.rules import NO_RULE, AccessRules, Allow, Requirement, Rule, strictest
 from gateway.errors import BadPath
 
 ADMINS = frozenset({"admins"})
-RULES = compile_rules(
+RULES = AccessRules(
     [
         Rule(path="/healthz", allow=Allow.ANYONE, name="health"),
         Rule(path="/public/**", allow=Allow.ANYONE),
@@ -56,13 +56,13 @@ def test_the_first_match_decides(method: str, path: bytes, rule: str, allow: All
 
 def test_an_earlier_rule_wins() -> None:
     """The operator's order counts, not how exact a pattern is."""
-    rules = compile_rules([Rule(path="/**", allow=Allow.ANYONE, name="first"), Rule(path="/a", name="second")])
+    rules = AccessRules([Rule(path="/**", allow=Allow.ANYONE, name="first"), Rule(path="/a", name="second")])
     assert rules.judge("GET", b"/a").rule == "first"
 
 
 def test_without_rules_everything_is_denied() -> None:
     """E10: an empty policy is closed, not open."""
-    assert compile_rules([]).judge("GET", b"/") is NO_RULE
+    assert AccessRules([]).judge("GET", b"/") is NO_RULE
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,102 @@ def test_without_rules_everything_is_denied() -> None:
 def test_a_public_rule_is_no_way_round_a_protected_one(path: bytes) -> None:
     """E1, E2, E4, E5, Q1: whichever reading the application has, it is not reached without what it needs."""
     assert not RULES.judge("GET", path).admits(frozenset())
+
+
+LENIENT = AccessRules(
+    [
+        Rule(path="/healthz", allow=Allow.ANYONE),
+        Rule(path="/Public/**", allow=Allow.ANYONE),
+        Rule(path="/Caf\u00e9/menu/", groups=ADMINS, name="menu"),
+        Rule(path="/secret", allow=Allow.NOBODY),
+        Rule(path="/open/closed/*", allow=Allow.NOBODY),
+        Rule(path="/open/**", allow=Allow.ANYONE),
+        Rule(path="/**", allow=Allow.SIGNED_IN),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        (b"/healthz", Allow.ANYONE),
+        (b"/Public/x", Allow.ANYONE),
+        (b"/Public/X/", Allow.ANYONE),
+        (b"/open/x", Allow.ANYONE),
+        (b"/healthz/", Allow.SIGNED_IN),
+        (b"/HEALTHZ", Allow.SIGNED_IN),
+        (b"/public/x", Allow.SIGNED_IN),
+        (b"/PUBLIC/x", Allow.SIGNED_IN),
+        (b"/secret", Allow.NOBODY),
+        (b"/secret/", Allow.NOBODY),
+        (b"/secret//", Allow.NOBODY),
+        (b"/secret/.", Allow.NOBODY),
+        (b"/secret/%2e", Allow.NOBODY),
+        (b"/SECRET", Allow.NOBODY),
+        (b"/%53ecret/", Allow.NOBODY),
+        (b"/\xc5\xbfecret", Allow.NOBODY),
+        (b"/%C5%BFecret", Allow.NOBODY),
+        (b"/open/Closed/x", Allow.NOBODY),
+        (b"/OPEN/closed/x", Allow.NOBODY),
+        (b"/secret/x", Allow.SIGNED_IN),
+    ],
+)
+def test_a_lenient_router_opens_nothing(path: bytes, allow: Allow) -> None:
+    """U4: where case or a slash at the end may not matter, the stricter of both judgements holds: a public page stays
+    public as it is written, and no other spelling is opened by its rule or escapes a protected one's."""
+    assert LENIENT.judge("GET", path).allow is allow
+
+
+@pytest.mark.parametrize("path", ["/Caf\u00e9/menu/", "/caf\u00e9/menu", "/CAF\u00c9/MENU/"])
+def test_letters_beyond_ascii_are_folded_as_they_are_and_encoded(path: str) -> None:
+    """U4: the decoded reading is folded, on rule and path alike."""
+    for raw in (path.encode(), "".join(f"%{byte:02x}" if byte > 127 else chr(byte) for byte in path.encode()).encode()):
+        assert LENIENT.judge("GET", raw).rule == "menu"
+
+
+def test_case_can_be_exact() -> None:
+    """U4: where every application tells cases apart, letters are not folded; slashes at the end still are removed."""
+    rules = AccessRules(
+        [Rule(path="/secret", allow=Allow.NOBODY), Rule(path="/**", allow=Allow.ANYONE)], fold_case=False
+    )
+    assert rules.judge("GET", b"/Secret").allow is Allow.ANYONE
+    assert rules.judge("GET", b"/secret/").allow is Allow.NOBODY
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        (b"/app//host/private", Allow.NOBODY),
+        (b"/app/\\host/private", Allow.NOBODY),
+        (b"/app/%2Fuser@host/private/x", Allow.NOBODY),
+        (b"/app//host/PRIVATE", Allow.NOBODY),
+        (b"/app//host/other", Allow.SIGNED_IN),
+        (b"/app/private", Allow.NOBODY),
+        (b"/app/x", Allow.SIGNED_IN),
+        (b"/apple//host/private", Allow.SIGNED_IN),
+    ],
+)
+def test_what_is_sent_is_judged_too(path: bytes, allow: Allow) -> None:
+    """U5, E5: where a prefix is cut off, the readings of what is left are judged, as paths below the prefix."""
+    rules = AccessRules(
+        [Rule(path="/app/private/**", allow=Allow.NOBODY), Rule(path="/**")], cut_prefixes=["/app", "/other"]
+    )
+    assert rules.judge("GET", path).allow is allow
+
+
+def test_a_cut_path_that_climbs_is_refused() -> None:
+    """U5, E5: what is left of the path may not climb above what it is sent to."""
+    with pytest.raises(BadPath):
+        AccessRules([Rule(path="/**")], cut_prefixes=["/app"]).judge("GET", b"/app/%c0%ae%c0%ae/x")
+
+
+@pytest.mark.parametrize(
+    "path", [b"//host/admin", b"/\\host/admin/x", b"//user@host/admin", b"//host/x/..;/admin", b"//host%61dmin"]
+)
+def test_a_host_in_the_path_opens_nothing(path: bytes) -> None:
+    """U3: what an upstream reads behind the host is judged: a rule for everybody else is no way round."""
+    rules = AccessRules([Rule(path="/admin/**", allow=Allow.NOBODY), Rule(path="/**", allow=Allow.ANYONE)])
+    assert rules.judge("GET", path).allow is Allow.NOBODY
 
 
 DOTS = ["..", "%2e%2e", ".%2e", "%252e%252e", "..;", "..;a=b", "%2e%2e%3b"]
@@ -169,7 +265,7 @@ def test_bad_paths_are_refused_each_time() -> None:
 def test_contradicting_rules_are_refused(wrong: dict[str, object], message: str) -> None:
     """#3365 and others: a rule that says two things, or nothing, is named, with its reason."""
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        compile_rules([Rule(**wrong)])  # type: ignore[arg-type]
+        AccessRules([Rule(**wrong)])  # type: ignore[arg-type]
 
 
 def test_the_memo_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
