@@ -107,7 +107,7 @@ class Gateway(Middleware):
         sign_out = SignOut(provider=provider, sessions=sessions, ring=ring, cookies=cookies, paths=paths)
         return Parts(
             guard=Guard(
-                rules=access_rules(settings.access),
+                rules=access_rules(settings),
                 sessions=sessions,
                 bearers=build_bearers(settings, provider, render),
                 outage_grace=settings.session.outage_grace,
@@ -282,12 +282,19 @@ def build_bearers(
     return Bearers(provider, client_ids=clients, audiences=audiences, groups_claim=groups_claim, render=render)
 
 
-def access_rules(rules: tuple[AccessRule, ...]) -> AccessRules:
+def access_rules(settings: GatewaySettings) -> AccessRules:
     """The rules in the order of the file."""
+    cut = (upstream.path.rstrip("/") for upstream in settings.upstreams if upstream.strip_prefix or upstream.rewrite)
     return AccessRules(
-        Rule(path=rule.path, methods=rule.methods, allow=Allow(rule.allow), groups=rule.groups, name=rule.name or "")
-        for rule in rules
+        map(access_rule, settings.access),
+        fold_case=settings.paths.case == "ignore",
+        cut_prefixes=dict.fromkeys(prefix for prefix in cut if prefix),
     )
+
+
+def access_rule(rule: AccessRule) -> Rule:
+    """One rule as the core wants it."""
+    return Rule(path=rule.path, methods=rule.methods, allow=Allow(rule.allow), groups=rule.groups, name=rule.name or "")
 
 
 def flow_paths(settings: GatewaySettings) -> FlowPaths:

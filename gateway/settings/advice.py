@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from gateway.core.identity_headers import HeaderTemplates
+from gateway.core.paths import canonical
 from gateway.settings.claims import likely_claim, missing_scope
 from gateway.settings.findings import Finding
 from gateway.settings.rule_order import covers, overlap, shadowing
@@ -56,6 +57,8 @@ def _wider(wide: str, narrow: str) -> bool:
 
 def rules_that_differ_in_case(settings: GatewaySettings) -> Iterator[Finding]:
     """To many applications `/Admin` and `/admin` are the same place."""
+    if settings.paths.case == "exact":
+        return
     for index, rule, earlier in _rules(settings):
         twin = next((one for one in earlier if one.path != rule.path and _same(one.path, rule.path)), None)
         if twin is not None:
@@ -67,7 +70,7 @@ def rules_that_differ_in_case(settings: GatewaySettings) -> Iterator[Finding]:
 
 
 def _same(one: str, other: str) -> bool:
-    return one.casefold() == other.casefold()
+    return canonical(one) == canonical(other) and one.endswith("/") == other.endswith("/")
 
 
 def rules_on_own_paths(settings: GatewaySettings) -> Iterator[Finding]:

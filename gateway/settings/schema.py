@@ -309,6 +309,15 @@ class AccessRule(Section):
         return groups
 
 
+class Paths(Section):
+    """How the services behind read paths, as far as rules depend on it."""
+
+    case: Literal["ignore", "exact"] = Field(
+        default="ignore",
+        description="ignore: /Admin may be /admin to them, and both are judged; exact: it never is.",
+    )
+
+
 class Listen(Section):
     """Where the gateway listens. Loopback unless said otherwise."""
 
@@ -393,6 +402,7 @@ class GatewaySettings(Section):
         default=(), description="Services behind the gateway; none when it is used as middleware."
     )
     access: tuple[AccessRule, ...] = Field(default=(AccessRule(path="/**", allow="signed-in"),), min_length=1)
+    paths: Paths = Paths()
     headers: dict[HeaderName, HeaderTemplate] = Field(
         default=dict(DEFAULT_HEADERS),
         description="Headers for the upstream, made of claims; ${groups}, ${access_token}, ${id_token} too.",

@@ -36,6 +36,13 @@ def warnings(text: str) -> list[str]:
     return [line.removeprefix("g.yaml:") for line in lines]
 
 
+def test_case_is_no_warning_where_it_is_exact():
+    """U4: somebody who says that services tell cases apart may have rules that differ only in case."""
+    rules = "access: [{path: /Ab, allow: anyone}, {path: /ab, groups: [x]}, {path: /**, allow: signed-in}]\n"
+    assert len(warnings(HEAD + UPSTREAM + rules)) == 1
+    assert warnings(HEAD + UPSTREAM + rules + "paths: {case: exact}\n") == []
+
+
 def test_a_good_file_has_none():
     """The shortest whole file is not doubted."""
     assert warnings(HEAD + UPSTREAM) == []
