@@ -8,6 +8,7 @@
     │   ├── BadPath              a request path has no safe reading
     │   ├── RequestTooLarge      a request's body is over its bound
     │   └── BadToken             a token does not verify, whatever the cause
+    │       ├── BadSignature     its signature is not of the key that it names
     │       └── TokenExpired     it verifies, but its time is over
     ├── ProviderError            the identity provider
     │   ├── ProviderUnavailable  did not answer usefully: transient, nobody is signed out
@@ -67,6 +68,10 @@ class BadToken(BadData):
 
     status = 401
     public = "The token is not valid."
+
+
+class BadSignature(BadToken):
+    """A token whose signature is not of the key that it names, as far as the keys are known."""
 
 
 class TokenExpired(BadToken):

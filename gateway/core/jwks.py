@@ -18,6 +18,8 @@ MAX_KEYS = 64
 MIN_BITS, MAX_BITS = 2048, 8192
 # A huge exponent turns each verification into work for the attacker's benefit; Go's crypto/rsa draws the line here too.
 MAX_EXPONENT = 2**31 - 1
+# Keys of one `kid` that are tried on a token: the old one and the new one of a rotation, and as many to spare.
+MAX_SAME_KID = 4
 
 # Seconds. aws-jwt-verify's "penalty box" for an unknown `kid` is 10 s; a key set is trusted for an hour without a look.
 UNKNOWN_COOLDOWN = 10
@@ -59,29 +61,30 @@ def fetch_decision(*, age: float | None, known: bool, since_attempt: float | Non
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """RSA public keys by `kid`; a key that came without one is under None."""
+    """RSA public keys by `kid`; those that came without one are under None."""
 
-    keys: Mapping[str | None, RSAPublicKey]
+    keys: Mapping[str | None, tuple[RSAPublicKey, ...]]
 
-    def pick(self, kid: str | None) -> RSAPublicKey | None:
-        """The key of that id. A token that names none is served by an only key (OpenID Connect Core §10.1)."""
+    def candidates(self, kid: str | None) -> tuple[RSAPublicKey, ...]:
+        """The keys of that id. A token that names none is served by an only id (OpenID Connect Core §10.1)."""
         if kid is None and len(self.keys) == 1:
             return next(iter(self.keys.values()))
-        return self.keys.get(kid) if kid is not None else None
+        return self.keys.get(kid, ())
 
 
 def parse_key_set(data: bytes) -> KeySet:
     """The RS256 verification keys in a JWK set. Others are passed over (RFC 7517 §5); none left is BadData.
 
-    The first of two keys with one `kid` counts.
+    Several keys may have one `kid`; the first MAX_SAME_KID of them count.
     """
     entries = json_object(data).get("keys")
     if not isinstance(entries, list) or len(entries) > MAX_KEYS:
         raise BadData("key set: no list of keys, or too long a one")
-    keys: dict[str | None, RSAPublicKey] = {}
+    keys: dict[str | None, tuple[RSAPublicKey, ...]] = {}
     for entry in entries:
         if isinstance(entry, dict) and _for_rs256(entry) and (key := _public_key(entry)) is not None:
-            keys.setdefault(entry.get("kid"), key)
+            kid = entry.get("kid")
+            keys[kid] = (*keys.get(kid, ()), key)[:MAX_SAME_KID]
     if not keys:
         raise BadData("key set: no key for RS256 in it")
     return KeySet(keys)

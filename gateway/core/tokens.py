@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from gateway.core.documents import json_object
 from gateway.core.jwks import KeySet
-from gateway.errors import BadData, BadToken, TokenExpired
+from gateway.errors import BadData, BadSignature, BadToken, TokenExpired
 
 # Cognito's are 1 to 2 KB; one with a hundred groups reaches 8. Our server takes 32 KiB of headers.
 MAX_TOKEN = 16384
@@ -142,17 +142,22 @@ def _verified(token: str, keys: KeySet, types: set[str | None]) -> dict[str, Any
     # We know no critical extension, and RFC 7515 §4.1.11 then asks for a refusal.
     if header.get("alg") != "RS256" or "crit" in header or _type(header) not in types:
         raise BadToken("header asks for another algorithm, extension or kind of token")
-    key = keys.pick(key_id(token))
-    if key is None:
-        raise BadToken("no key of that kid")
-    return _payload(token, key)
+    refusal = BadToken("no key of that kid")
+    for key in keys.candidates(key_id(token)):
+        try:
+            return _payload(token, key)
+        except BadSignature as error:
+            refusal = error
+    raise refusal
 
 
 def _payload(token: str, key: RSAPublicKey) -> dict[str, Any]:
     try:
         return json_object(_JWS.decode(token, key, algorithms=["RS256"]))
+    except jwt.InvalidSignatureError as error:
+        raise BadSignature("the signature is not of the key that kid names") from error
     except (jwt.PyJWTError, BadData, ValueError) as error:
-        raise BadToken("signature or payload cannot be used") from error
+        raise BadToken("the payload cannot be used") from error
 
 
 def _check(claims: Mapping[str, Any], expected: Expected, use: str) -> None:

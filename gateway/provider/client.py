@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, repeat
 from typing import Any
 
@@ -26,12 +27,13 @@ from gateway.core.exchange import (
     userinfo_call,
 )
 from gateway.core.session import TokenSet
-from gateway.core.tokens import Expected, expires_at, key_id, verify_access_token, verify_id_token
+from gateway.core.tokens import Expected, expires_at, verify_access_token, verify_id_token
 from gateway.errors import BadToken, ProviderError
 from gateway.provider.backchannel import carry
 from gateway.provider.discovery import Discovery
 from gateway.provider.keys import Keys
 from gateway.provider.options import ProviderOptions
+from gateway.provider.remote import Asker
 
 __all__ = ["Provider", "ProviderOptions", "Tokens"]
 
@@ -160,9 +162,13 @@ class Provider:
 
         Raises BadToken, TokenExpired, or ProviderUnavailable when the keys cannot be had.
         """
-        keys = await self._keys.having(key_id(token))
         expected = replace(self._expected, client_ids=frozenset(client_ids), audiences=frozenset(audiences))
-        return self._vouched(verify_access_token(token, keys, expected, now=now))
+        verify = partial(verify_access_token, token, expected=expected, now=now)
+        return self._vouched(await self._keys.verified(token, verify, Asker.STRANGER))
+
+    def keys_in_use(self) -> object:
+        """What bearers are judged by: another object once the provider's keys changed, None while there are none."""
+        return self._keys.in_use()
 
     async def sign_out_url(self, *, return_uri: str, id_token: str | None = None) -> str | None:
         """Where to send a browser to end the provider's session; None where there is no such place. Never raises."""
@@ -194,10 +200,15 @@ class Provider:
     async def _id_claims(self, answer: TokenAnswer, nonce: str | None, now: int) -> dict[str, Any] | None:
         if answer.id_token is None:
             return None
-        keys = await self._keys.having(key_id(answer.id_token))
-        return verify_id_token(
-            answer.id_token, keys, self._expected, now=now, nonce=nonce, access_token=answer.access_token
+        verify = partial(
+            verify_id_token,
+            answer.id_token,
+            expected=self._expected,
+            now=now,
+            nonce=nonce,
+            access_token=answer.access_token,
         )
+        return await self._keys.verified(answer.id_token, verify, Asker.GATEWAY)
 
     async def _completed(
         self, claims: Mapping[str, Any] | None, access_token: str, *, is_refresh: bool
@@ -227,8 +238,8 @@ class Provider:
     async def _access_expires_at(self, answer: TokenAnswer, claims: Mapping[str, Any] | None, now: int) -> int:
         """When the access token is over. Cognito's is read, and must be of the same user; others' are opaque to us."""
         if self.options.token_use_required:
-            keys = await self._keys.having(key_id(answer.access_token))
-            access = verify_access_token(answer.access_token, keys, self._expected, now=now)
+            verify = partial(verify_access_token, answer.access_token, expected=self._expected, now=now)
+            access = await self._keys.verified(answer.access_token, verify, Asker.GATEWAY)
             if claims is not None and access["sub"] != claims["sub"]:
                 raise BadToken("the access token is of another user than the ID token")
             return expires_at(access)

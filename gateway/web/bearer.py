@@ -21,6 +21,8 @@ class Verifier(Protocol):
         self, token: str, now: int, client_ids: Collection[str], audiences: Collection[str]
     ) -> Mapping[str, Any]: ...
 
+    def keys_in_use(self) -> object: ...
+
 
 def bearer_token(headers: HeaderList) -> str | None:
     """The one Bearer token of the request (RFC 6750 §2.1), or None. Two Authorization lines are none (A17)."""
@@ -34,7 +36,8 @@ def bearer_token(headers: HeaderList) -> str | None:
 
 
 class Bearers:
-    """Opens access tokens into the same form as sessions. Each token is verified once, then kept until it expires."""
+    """Opens access tokens into the same form as sessions. Each token is verified once, then kept until it expires or
+    the provider's keys change."""
 
     def __init__(
         self,
@@ -52,9 +55,14 @@ class Bearers:
         self._groups_claim = groups_claim
         self._render = render
         self._known: OrderedDict[str, Live] = OrderedDict()
+        self._judged_by: object = None
 
     async def recognise(self, token: str, now: int) -> Live:
         """Raises BadToken, TokenExpired, ProviderUnavailable (no keys to verify with yet)."""
+        keys = self._verifier.keys_in_use()
+        if keys is not self._judged_by:
+            self._known.clear()
+            self._judged_by = keys
         live = self._known.get(token)
         if live is not None and now < live.session.access_expires_at:
             self._known.move_to_end(token)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.errors import ProviderUnavailable
-from gateway.provider.remote import Remote
+from gateway.provider.remote import Asker, Remote
 from tests.support.fake_provider import Ticker
 
 
@@ -131,6 +131,6 @@ async def test_a_mistake_of_ours_is_not_hidden(clock):
 async def test_a_clock_cannot_hide_that_nothing_came(source):
     """Nothing held and nothing to be fetched yet has a message of its own."""
     remote = Remote(source, Ticker())
-    remote._attempted_at = remote._clock()
+    remote._attempted_at = {Asker.GATEWAY: remote._clock()}
     with pytest.raises(ProviderUnavailable, match="nothing was fetched yet"):
         await remote.get()

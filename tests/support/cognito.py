@@ -44,6 +44,8 @@ class FakeCognito:
     rotates: bool = True
     grants: list[dict[str, str]] = field(default_factory=list)
     """The forms that the token endpoint got."""
+    published: tuple[str, ...] = ("id", "access")
+    """The keys in the key set."""
     revoked: list[str] = field(default_factory=list)
     refreshed: int = 0
 
@@ -86,7 +88,7 @@ class FakeCognito:
         if self.down:
             raise httpx.ConnectError("down", request=request)
         if str(request.url) == f"{ISSUER}/.well-known/jwks.json":
-            return answer(200, jwks("id", "access"))
+            return answer(200, jwks(*self.published))
         form = {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
         if request.url.path == "/oauth2/token":
             return self._token(form)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.asgi import BROWSER, ask
+from tests.support.fake_provider import Ticker
 from tests.support.tokens import SUB, sign
 from tests.support.world import World
 
@@ -166,6 +167,20 @@ async def test_keys_that_cannot_be_fetched_let_nobody_in():
     assert protected.one("retry-after")
     assert public.status == 200
     assert b"x-forwarded-user" not in dict(world.app.seen[-1]["headers"])
+
+
+async def test_a_withdrawn_key_ends_what_it_had_signed():
+    """W4, D4: a bearer token that was good a moment ago is judged again once the provider has withdrawn its key."""
+    world = World()
+    ticks = Ticker()
+    world.gateway.provider._keys._remote._clock = ticks
+    headers = [HOST, bearer(world.provider.access_token(exp=world.now + 86_400))]
+    assert (await ask(world.gateway, headers=headers)).status == 200
+    world.provider.published = ("id", "access-2")
+    ticks.now += 3600
+    assert (await ask(world.gateway, headers=headers)).status == 200  # the newer keys are fetched behind this one
+    await world.gateway.provider._keys.fetch()
+    assert (await ask(world.gateway, headers=headers)).status == 401
 
 
 @pytest.mark.parametrize(
