@@ -76,8 +76,7 @@ class Upstream:
     def put(self, connection: Connection) -> None:
         """Take back a connection whose exchange is complete; keep it if it may carry another one."""
         server = self._home.get(connection)
-        is_usable = connection.keep and connection.phase == DONE and not connection.sending
-        if server is None or not is_usable or self._ticks - connection.born > self._deadlines.max_age:
+        if server is None or not connection.reusable or self._ticks - connection.born > self._deadlines.max_age:
             self.drop(connection)
             return
         server.strikes = 0

@@ -44,8 +44,7 @@ class Body:
         """Pass one piece on. Raises RequestTooLarge, or BadData when a length was promised and not kept."""
         connection = self._connection
         if connection.status >= 400:
-            # The upstream does not want it (RFC 9112 §9.5: cease transmitting at once).
-            connection.sending = False
+            # The upstream does not want it (RFC 9112 §9.5: cease transmitting at once). The request stays incomplete.
             return
         body, more = message.get("body", b""), message.get("more_body", False)
         if body:
@@ -59,7 +58,7 @@ class Body:
         if not more:
             if self._length not in (CHUNKED, self._sent):
                 raise BadData("a request body shorter than its Content-Length")
-            connection.sending = False
+            connection.written()
             connection.quiet = 0
 
     def _frame(self, body: bytes, *, last: bool) -> None:

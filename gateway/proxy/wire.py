@@ -49,6 +49,7 @@ class Connection(AnswerParser, asyncio.Protocol):
         "reused",
         "sending",
         "since",
+        "spoilt",
         "transport",
         "write_paused",
     )
@@ -77,8 +78,27 @@ class Connection(AnswerParser, asyncio.Protocol):
         self.request = request
         self.receive = receive
         self.sending = request.length != 0
+        self.spoilt = False
         self.age = self.quiet = 0
         self.transport.write(request.head)
+
+    def written(self) -> None:
+        """The last byte of the request was handed to the transport.
+
+        Whether an upstream that has responded by then, or that never said `100 Continue`, still reads the body as a
+        body is unknown (S1): such a connection carries nothing more.
+        """
+        self.sending = False
+        request = self.request
+        if self.phase != HEAD or (request.expects and not self.continued):
+            self.spoilt = True
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may follow: both messages are complete, and the request has left this process."""
+        if not self.keep or self.phase != DONE or self.sending or self.spoilt:
+            return False
+        return not (self.request.length and self.transport.get_write_buffer_size())
 
     def take(self) -> bytes:
         """The part of the body that has arrived, and may be none; reading goes on if it had stopped."""

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.proxy.options import UpstreamOptions
-from tests.support.wire import HOST, OK, answering, connected, proxied, read_answer, scripted, talk, until
+from tests.support.wire import HOST, OK, answering, connected, get, in_turn, proxied, read_answer, scripted, talk, until
 
 pytestmark = pytest.mark.network
 
@@ -117,6 +117,94 @@ async def test_a_body_goes_after_a_second_without_continue():
         assert await client.head() == b"HTTP/1.1 100 Continue\r\n\r\n"
         assert (await read_answer(client)).endswith(b"ok")
     assert upstream.received.endswith(b"\r\n\r\nhi")
+
+
+EARLY = [200, 201, 204, 302, 304, 400, 401, 403, 404, 413, 417, 429, 500, 503]
+HIDDEN = b"GET /secret HTTP/1.1\r\nHost: app.test\r\n\r\n"
+"""A request that an attacker puts into a body."""
+
+
+def early(status: int) -> tuple[bytes, bytes]:
+    """A response that keeps the connection open, in two pieces."""
+    head = b"HTTP/1.1 %d X\r\nConnection: keep-alive\r\n" % status
+    return (head + b"\r\n", b"") if status in (204, 304) else (head + b"Content-Length: 5\r\n\r\nea", b"rly")
+
+
+@pytest.mark.parametrize("status", EARLY)
+@pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"], ids=["plain", "expect"])
+@pytest.mark.parametrize("framing", [b"Content-Length: %d\r\n" % (len(HIDDEN) + 1), CHUNKED], ids=["length", "chunked"])
+async def test_a_connection_whose_request_was_not_written_whole_is_not_reused(status, expect, framing):
+    """S1: an upstream that responds before it has the body reads the next request as that body, whatever the status."""
+    go_on = asyncio.Event()
+
+    async def play(peer):
+        head, rest = early(status)
+        await peer.head()
+        await peer.send(head)
+        await go_on.wait()
+        await peer.send(rest)
+        await peer.gone()
+
+    async with (
+        scripted(in_turn(play, answering(OK))) as upstream,
+        proxied(upstream) as server,
+        connected(server) as attacker,
+    ):
+        piece = HIDDEN[:-2]
+        await attacker.send(POST + framing + expect + b"\r\n" + (b"1\r\nx\r\n" if framing == CHUNKED else b"x"))
+        assert b" %d " % status in await attacker.head()
+        await attacker.send(b"%x\r\n%b\r\n" % (len(piece), piece) if framing == CHUNKED else piece)
+        await get(server, b"/meanwhile")
+        go_on.set()
+        await get(server, b"/meanwhile")
+        assert (await get(server, b"/mine")).endswith(b"ok")
+    assert b"/mine" not in upstream.peers[0].received
+    assert b"/mine" in upstream.peers[1].received
+
+
+@pytest.mark.parametrize("rest", [b"", b"2\r\nlo\r\n0\r\n\r\n"], ids=["never", "late"])
+async def test_a_body_that_ends_behind_its_response_takes_the_connection_with_it(rest):
+    """S1: whether an upstream reads the rest of a body after it has responded is not known: no request follows."""
+    seen = asyncio.Event()
+
+    async def play(peer):
+        await peer.head()
+        await peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
+        await seen.wait()
+        await peer.send(b"0\r\n\r\n")
+        await peer.gone()
+
+    async with (
+        scripted(in_turn(play, answering(OK))) as upstream,
+        proxied(upstream) as server,
+        connected(server) as client,
+    ):
+        await client.send(POST + CHUNKED + b"\r\n3\r\nhel\r\n")
+        await client.head()
+        await client.send(rest)
+        await get(server, b"/meanwhile")
+        seen.set()
+        await get(server, b"/meanwhile")
+        assert (await get(server, b"/mine")).endswith(b"ok")
+    assert b"/mine" not in upstream.peers[0].received
+
+
+async def test_a_body_sent_without_continue_takes_the_connection_with_it():
+    """S1: without `100 Continue`, a final response may have crossed the body, which nobody then expects."""
+    async with scripted(answering(OK)) as upstream, proxied(upstream) as server, connected(server) as client:
+        await client.send(POST + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\nhi")
+        assert await client.head() == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert (await read_answer(client)).endswith(b"ok")
+        await get(server, b"/mine")
+    assert len(upstream.peers) == 2
+
+
+async def test_a_request_written_whole_leaves_its_connection_for_the_next():
+    """Uploads that the upstream took before it responded cost no new connection, chunked or not."""
+    async with scripted(answering(OK)) as upstream, proxied(upstream) as server:
+        for _ in range(3):
+            await talk(server, POST + b"Content-Length: 2\r\nConnection: close\r\n\r\nhi")
+    assert len(upstream.peers) == 1
 
 
 async def test_an_early_answer_reaches_a_client_that_still_sends():

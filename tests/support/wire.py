@@ -123,6 +123,16 @@ def answering(*answers: bytes) -> Play:
     return play
 
 
+def in_turn(*plays: Play) -> Play:
+    """A play for each connection, the last one for all that follow."""
+    left = list(plays)
+
+    async def play(peer: Peer) -> None:
+        await (left.pop(0) if len(left) > 1 else left[0])(peer)
+
+    return play
+
+
 def rendered(app):
     """What the web layer does with an error that comes before the answer."""
 
