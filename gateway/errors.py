@@ -14,6 +14,7 @@
     │   ├── ProviderUnavailable  did not answer usefully: transient, nobody is signed out
     │   └── ProviderRefused      answered no: final
     ├── StoreUnavailable         the session store did not answer: transient
+    ├── StorageUnavailable       the pool's database is busy or failed: transient
     └── UpstreamError            the service behind the gateway
         ├── NoUpstream           nothing is configured for this host and path
         ├── UpstreamUnreachable  no connection
@@ -106,6 +107,13 @@ class StoreUnavailable(GatewayError):
 
     status = 503
     public = "Sessions cannot be read right now."
+
+
+class StorageUnavailable(GatewayError):
+    """The pool's database is busy or failed. Transient: what was asked has not been done."""
+
+    status = 503
+    public = "The service is busy. Please try again in a moment."
 
 
 class UpstreamError(GatewayError):

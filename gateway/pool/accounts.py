@@ -11,6 +11,7 @@ from gateway.pool.records import DAY, AppClient, User, UserStatus
 from gateway.pool.recovery import Recovery
 from gateway.pool.refusals import PoolError
 from gateway.pool.registration import Registration
+from gateway.pool.storage import Transaction
 from gateway.pool.stored import Challenge
 
 CHALLENGE_SECONDS: Final = 180
@@ -53,34 +54,51 @@ class Accounts(Registration, Recovery):
         owed = Challenge(
             digest=_digest(session), sub=user.sub, client_id=client.client_id, expires_at=now + CHALLENGE_SECONDS
         )
-        await self._storage.challenges.put(owed)
+        async with self._storage.transaction() as tx:
+            await tx.challenges.put(owed)
         return SignInResult(user=user, challenge="NEW_PASSWORD_REQUIRED", session=session)
 
     async def _rehashed(self, user: User, password: str) -> User:
         """The user with a hash of today's cost: this is the only moment when the password is at hand."""
         if user.password_hash is None or not self._passwords.outdated(user.password_hash):
             return user
-        old, new = user.password_hash, await self._passwords.hash(password)
-
-        def change(current: User) -> User:
-            return replace(current, password_hash=new) if current.password_hash == old else current
-
-        return await self._users.change(user.sub, change) or user
+        password_hash = await self._passwords.hash(password)
+        async with self._storage.transaction() as tx:
+            current = await tx.users.get(user.sub)
+            if current is None or current.password_hash != user.password_hash:
+                return user
+            rehashed = replace(current, password_hash=password_hash)
+            await tx.users.save(rehashed)
+        return rehashed
 
     async def set_new_password(self, client: AppClient, session: str, new_password: str, now: int) -> User:
         """Answer NEW_PASSWORD_REQUIRED. A password that the policy refuses leaves the session for another try."""
         judge(self._options.policy, new_password)
-        owed = await self._storage.challenges.take(_digest(session))
+        async with self._storage.snapshot() as tx:  # a stranger's guess is not worth a hash
+            await self._owed(tx, client, session, now)
+        password_hash = await self._passwords.hash(new_password)
+        async with self._storage.transaction() as tx:
+            user = await self._owed(tx, client, session, now)
+            await tx.challenges.delete(_digest(session))
+            return await self._set_password(tx, user, password_hash, now)
+
+    async def _owed(self, tx: Transaction, client: AppClient, session: str, now: int) -> User:
+        """Who owes a new password in that session, if it is this client's and the user may still answer it."""
+        owed = await tx.challenges.get(_digest(session))
         if owed is None or owed.client_id != client.client_id or now >= owed.expires_at:
             raise PoolError(*refusals.BAD_SESSION)
-        user = await self._set_password(owed.sub, new_password, now)
-        if user is None or not user.enabled:
+        user = await tx.users.get(owed.sub)
+        if user is None:
+            raise PoolError(*refusals.BAD_SESSION)
+        _check_standing(user, self._options.policy.temporary_password_days, now)
+        if user.status is not UserStatus.FORCE_CHANGE_PASSWORD:
             raise PoolError(*refusals.BAD_SESSION)
         return user
 
     async def user(self, sub: str) -> User | None:
         """The user of that `sub`; a page that lets somebody in must also ask `enabled`."""
-        return await self._users.get(sub)
+        async with self._storage.snapshot() as tx:
+            return await tx.users.get(sub)
 
 
 def _check_standing(user: User, temporary_days: int, now: int) -> None:

@@ -49,7 +49,7 @@ class Backend:
     ) -> None:
         self.options = options
         self.clock = clock
-        self.storage: PoolStorage = SqlStorage(options.database)
+        self.storage: PoolStorage = SqlStorage(options.database, durable=not options.development)
         self.mailer = mailer or mailer_for(options.mail, show)
         self.mailbox = self.mailer if isinstance(self.mailer, DevelopmentMailbox) else None
         self._passwords = Passwords(options.argon2)
@@ -97,12 +97,17 @@ class Backend:
         await self._check_owner()
         await self._assemble()
         for seed in self.options.seed_users:
-            await plant(seed, self.options, self.storage.users, self._passwords, self.now())
+            await plant(seed, self.options, self.storage, self._passwords, self.now())
         await self.storage.purge(self.now())
+
+    async def key(self, fresh: StoredKey) -> bytes:
+        """The value kept under that name, shared by every process of the pool; `fresh`'s if there is none yet."""
+        async with self.storage.transaction() as tx:
+            return await tx.keys.add(fresh)
 
     async def _check_owner(self) -> None:
         # R6: two pools must never share keys, so they never share a database.
-        owner = await self.storage.keys.add(StoredKey(name="pool-id", value=self.options.pool_id.encode()))
+        owner = await self.key(StoredKey(name="pool-id", value=self.options.pool_id.encode()))
         if owner != self.options.pool_id.encode():
             raise SettingsError(
                 f"pool_id: database {self.storage.name} belongs to pool {owner.decode()}, not to {self.options.pool_id}"
@@ -111,27 +116,27 @@ class Backend:
     async def _assemble(self) -> None:
         options, storage = self.options, self.storage
         try:
-            keys = await load_keys(storage.keys, options.secret)
+            keys = await load_keys(storage, options.secret)
         except ValueError as error:
             raise SettingsError(
                 f"secret: does not open the keys in database {storage.name}: they were sealed with another one or none"
             ) from error
         self.tokens = Tokens(options, keys)
-        self.grants = Grants(options, storage.grants, storage.users, self.tokens)
+        self.grants = Grants(options, storage, self.tokens)
         key = await self._root_key()
         self.accounts = Accounts(
             options,
             storage,
             passwords=self._passwords,
-            codes=Codes(storage.codes, _derive(key, b"cognito-gateway/pool/codes/v1")),
-            limits=Throttle(storage.counters, _derive(key, b"cognito-gateway/pool/counters/v1")),
+            codes=Codes(_derive(key, b"cognito-gateway/pool/codes/v1")),
+            limits=Throttle(storage, _derive(key, b"cognito-gateway/pool/counters/v1")),
             mailer=self.mailer,
         )
 
     async def _root_key(self) -> bytes:
         if self.options.secret:
             return self.options.secret.reveal().encode()
-        return await self.storage.keys.add(StoredKey(name="root", value=secrets.token_bytes(32)))
+        return await self.key(StoredKey(name="root", value=secrets.token_bytes(32)))
 
     async def _purge_regularly(self) -> None:
         while True:

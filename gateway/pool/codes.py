@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.pool.records import DAY, HOUR
-from gateway.pool.refusals import CODE_EXPIRED, CODE_MISMATCH, PoolError, Refusal
+from gateway.pool.refusals import CODE_EXPIRED, CODE_MISMATCH, Refusal
 from gateway.pool.storage import OneTimeCodeStore
 from gateway.pool.stored import OneTimeCode, Purpose
 
@@ -32,38 +32,34 @@ def judge(code: OneTimeCode, presented: bytes, now: int) -> Refusal | None:
 class Codes:
     """Codes bound to purpose and subject (R10), kept as HMACs under `key`: a million guesses open any bare hash."""
 
-    def __init__(self, store: OneTimeCodeStore, key: bytes) -> None:
-        self._store = store
+    def __init__(self, key: bytes) -> None:
         self._key = key
 
-    async def issue(self, purpose: Purpose, subject: str, now: int) -> str:
+    async def issue(self, store: OneTimeCodeStore, purpose: Purpose, subject: str, now: int) -> str:
         """A new code, which replaces the subject's older one of the same purpose."""
         code = f"{secrets.randbelow(1_000_000):06d}"
-        await self._store.put(self._record(purpose, subject, self._digest(purpose, subject, code), now))
+        await store.put(self._record(purpose, subject, self._digest(purpose, subject, code), now))
         return code
 
-    async def decoy(self, purpose: Purpose, subject: str, now: int) -> None:
+    async def decoy(self, store: OneTimeCodeStore, purpose: Purpose, subject: str, now: int) -> None:
         """Keep a code that nothing matches: what a hidden user's request leaves behind."""
-        await self._store.put(self._record(purpose, subject, secrets.token_bytes(32), now))
+        await store.put(self._record(purpose, subject, secrets.token_bytes(32), now))
 
-    async def spend(self, purpose: Purpose, subject: str, code: str, now: int) -> None:
-        """Accept the subject's code once. Raises PoolError (CodeMismatchException or ExpiredCodeException).
+    async def spend(
+        self, store: OneTimeCodeStore, purpose: Purpose, subject: str, code: str, now: int
+    ) -> Refusal | None:
+        """Accept the subject's code once: `None`, or the refusal, to be raised once the transaction has kept the try.
 
         The try is counted in the same transaction that compares, so parallel guesses, also from other processes, get
         `TRIES` answers in all. Where no code was issued a decoy stands in: the answers are the same.
         """
-        presented = self._digest(purpose, subject, code)
-        verdict: Refusal | None = CODE_MISMATCH
-
-        def change(kept: OneTimeCode | None) -> OneTimeCode | None:
-            nonlocal verdict
-            kept = kept or self._record(purpose, subject, secrets.token_bytes(32), now)
-            verdict = judge(kept, presented, now)
-            return None if verdict is None else replace(kept, tries_left=max(kept.tries_left - 1, 0))
-
-        await self._store.change(purpose, subject, change)
-        if verdict is not None:
-            raise PoolError(*verdict)
+        kept = await store.get(purpose, subject) or self._record(purpose, subject, secrets.token_bytes(32), now)
+        verdict = judge(kept, self._digest(purpose, subject, code), now)
+        if verdict is None:
+            await store.delete(purpose, subject)
+        else:
+            await store.put(replace(kept, tries_left=max(kept.tries_left - 1, 0)))
+        return verdict
 
     def fingerprint(self, text: str) -> bytes:
         """32 bytes that only this pool can compute, always the same for one text."""

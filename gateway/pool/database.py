@@ -2,35 +2,40 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from gateway.errors import SettingsError
+from gateway.errors import SettingsError, StorageUnavailable
 from gateway.pool.schema import metadata
 
 SQLITE_BUSY_MS: Final = 5000
 """How long a writer waits for another process's transaction, in milliseconds; ours take about one."""
 
-_UNUSABLE: Final = (sa.exc.SQLAlchemyError, sqlite3.Error, OSError, TypeError, ValueError)
+_FAILURES: Final = (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error, OSError)
+"""A statement that failed, no connection free in time, no server: none of them is the client's fault."""
+
+_UNUSABLE: Final = (StorageUnavailable, sa.exc.SQLAlchemyError, sqlite3.Error, OSError, TypeError, ValueError)
 """What drivers raise at the first connection: no file, no server, no right, an unknown option in the address."""
 
 
 class Database:
     """An engine and its two kinds of transaction. Raises SettingsError for an address that cannot be one."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, durable: bool = True) -> None:
         self.engine: AsyncEngine = _engine(url)
+        self._turn = asyncio.Lock()
+        self._durable = durable
         dialect = self.engine.dialect.name
         self.name = self.engine.url.database or {"sqlite": ":memory:"}.get(dialect, dialect)
         """What messages call it: SQLite's file, a server's database; never the whole address with its password."""
-        if self.engine.dialect.name == "sqlite":
-            sa.event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+        if dialect == "sqlite":
+            sa.event.listen(self.engine.sync_engine, "connect", self._prepare_sqlite)
             sa.event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
 
     async def create(self) -> None:
@@ -51,26 +56,59 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A connection to read from, seeing one moment of the database."""
-        async with self.engine.connect() as connection:
-            yield connection
+        """A connection to read from, seeing one moment of the database (SQLite). Raises StorageUnavailable."""
+        with _translated():
+            async with self.engine.connect() as connection:
+                yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that no other writer overlaps (SQLite), or whose read rows are locked (`with_for_update`)."""
-        async with self.engine.connect() as connection:
-            await connection.execution_options(pool_writes=True)
-            async with connection.begin():
-                yield connection
+        """A transaction that no other writer overlaps (SQLite), or whose read rows are locked (`with_for_update`).
+
+        Raises StorageUnavailable.
+        """
+        with _translated():
+            async with self._alone(), self.engine.connect() as connection:
+                await connection.execution_options(pool_writes=True)
+                async with connection.begin():
+                    yield connection
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Writers of one process queue here: SQLite's own waiting is not fair, and each would hold a thread for it."""
+        if self.engine.dialect.name != "sqlite":
+            yield
+            return
+        async with asyncio.timeout(SQLITE_BUSY_MS / 1000):
+            await self._turn.acquire()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def aclose(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
 
+    def _prepare_sqlite(self, connection: DBAPIConnection, _record: object) -> None:
+        try:
+            _set_pragmas(connection, "FULL" if self._durable else "NORMAL")
+        except Exception:
+            connection.close()  # SQLAlchemy does not
+            raise
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except _FAILURES as error:
+        raise StorageUnavailable(_words(error)) from error
+
 
 def _engine(url: str) -> AsyncEngine:
     try:
-        return create_async_engine(url)
+        return create_async_engine(url, hide_parameters=True)  # they hold addresses and names
     except sa.exc.InvalidRequestError as error:
         hint = "its driver must be asynchronous, for example sqlite+aiosqlite"
         raise SettingsError(f"database: cannot be used: {hint}") from error
@@ -83,14 +121,6 @@ def _words(error: Exception) -> str:
     return str(cause).partition("\n")[0] or type(cause).__name__
 
 
-async def put(connection: AsyncConnection, table: sa.Table, row: Mapping[str, Any]) -> None:
-    """Insert the row, or update the one with its primary key."""
-    where = [column == row[column.name] for column in table.primary_key.columns]
-    updated = await connection.execute(sa.update(table).where(*where).values(**row))
-    if not updated.rowcount:
-        await connection.execute(sa.insert(table).values(**row))
-
-
 def _probe_sqlite(path: str) -> None:
     # aiosqlite leaves a thread behind that still speaks to the event loop when a file cannot be opened (core._connect).
     if path != ":memory:" and not path.startswith("file:"):
@@ -98,20 +128,15 @@ def _probe_sqlite(path: str) -> None:
             connection.execute("PRAGMA schema_version")
 
 
-def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
-    try:
-        _set_pragmas(connection)
-    except Exception:
-        connection.close()  # SQLAlchemy does not
-        raise
-
-
-def _set_pragmas(connection: DBAPIConnection) -> None:
+def _set_pragmas(connection: DBAPIConnection, synchronous: str) -> None:
     # The driver must not begin transactions by itself: its BEGIN is deferred, so that two writers which both read first
     # fail with SQLITE_BUSY instead of waiting (sqlite.org/lang_transaction.html, "Read transactions versus write").
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in (f"busy_timeout={SQLITE_BUSY_MS}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    # In WAL mode NORMAL may lose the last commits in a power cut, and a used code would be good again
+    # (sqlite.org/pragma.html#pragma_synchronous).
+    pragmas = (f"busy_timeout={SQLITE_BUSY_MS}", "journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON")
+    for pragma in pragmas:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

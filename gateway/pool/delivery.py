@@ -11,6 +11,7 @@ from gateway.pool.codes import Codes
 from gateway.pool.mail import Mail, Mailer
 from gateway.pool.options import PoolOptions
 from gateway.pool.records import User
+from gateway.pool.storage import OneTimeCodeStore
 from gateway.pool.stored import Purpose
 
 
@@ -21,6 +22,23 @@ class CodeDelivery:
     destination: str
     medium: Literal["EMAIL", "SMS"] = "EMAIL"
     attribute: str = "email"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What somebody typed: the user, if there is one, and the subject under which it is counted either way."""
+
+    typed: str
+    user: User | None
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An e-mail with a code that is kept already; without `mail` it is a pretended one to `pretended`."""
+
+    mail: Mail | None
+    pretended: str = ""
 
 
 class Delivery:
@@ -35,20 +53,29 @@ class Delivery:
         """Whether this user's sign-up is confirmed by a code."""
         return "email" in self._options.auto_verified and bool(user.attributes.get("email"))
 
-    async def send(self, purpose: Purpose, user: User, now: int) -> CodeDelivery:
-        """Issue a code and e-mail it to the address that is on record, never to what was typed."""
-        address = user.attributes["email"]
-        code = await self._codes.issue(purpose, user.sub, now)
+    async def issue(self, store: OneTimeCodeStore, purpose: Purpose, user: User, now: int) -> Letter:
+        """A new code, for the address that is on record, never for what was typed."""
+        code = await self._codes.issue(store, purpose, user.sub, now)
         words = self._options.mail
         body = words.verification_body.replace("{####}", code)
-        await self._mailer.send(Mail(to=address, subject=words.verification_subject, body=body, code=code, at=now))
-        return CodeDelivery(destination=masked("email", address))
+        to = user.attributes["email"]
+        return Letter(Mail(to=to, subject=words.verification_subject, body=body, code=code, at=now))
 
-    async def pretend(self, purpose: Purpose, typed: str, subject: str, now: int) -> CodeDelivery:
+    async def pretend(self, store: OneTimeCodeStore, purpose: Purpose, named: Named, now: int) -> Letter:
         """Keep a code that nothing matches; the destination is always the same for one name (reference §6.7)."""
-        await self._codes.decoy(purpose, subject, now)
+        await self._codes.decoy(store, purpose, named.subject, now)
+        return Letter(None, self._pretended(named.typed))
+
+    async def send(self, letter: Letter) -> CodeDelivery:
+        """Hand the e-mail over, once the transaction that issued its code has ended well."""
+        if letter.mail is None:
+            return CodeDelivery(destination=letter.pretended)
+        await self._mailer.send(letter.mail)
+        return CodeDelivery(destination=masked("email", letter.mail.to))
+
+    def _pretended(self, typed: str) -> str:
         name = normalised(self._options, typed)
         if is_email(name):
-            return CodeDelivery(destination=masked("email", name))
+            return masked("email", name)
         letters = [chr(ord("a") + octet % 26) for octet in self._codes.fingerprint(name)[:2]]
-        return CodeDelivery(destination=f"{letters[0]}***@{letters[1]}***")
+        return f"{letters[0]}***@{letters[1]}***"

@@ -24,6 +24,8 @@ from gateway.pool.page_data import PageData, PageDataSeal, Purpose
 from gateway.pool.page_words import username_words
 from gateway.pool.records import User
 from gateway.pool.rendering import LEAVING_CSP, Pages
+from gateway.pool.sso import SsoSessions
+from gateway.pool.storage import Transaction
 from gateway.pool.stored import StoredKey
 
 OUTDATED: Final = "This page was open for too long, or was not sent from here. Please try again."
@@ -61,7 +63,6 @@ class Desk:
         self.options = backend.options
         self.words = username_words(backend.options)
         self.pages = Pages(backend.options.name or "User pool")
-        self.sso = sso.SsoSessions(backend.storage.sso)
         self._secure = backend.options.base_url.startswith("https:")
         self._peers = TrustedPeers(backend.options.trusted_proxies)
         self._seal: PageDataSeal | None = None
@@ -69,7 +70,7 @@ class Desk:
     async def open(self) -> None:
         """Fetch the key of page data, shared by every process of the pool; once the backend is open."""
         key = StoredKey(name=_KEY_NAME, value=secrets.token_bytes(32))
-        self._seal = PageDataSeal(await self.backend.storage.keys.add(key))
+        self._seal = PageDataSeal(await self.backend.key(key))
 
     @property
     def seal(self) -> PageDataSeal:
@@ -179,16 +180,18 @@ class Desk:
     async def finish(self, visit: Visit, user: User) -> Response:
         """The person is known: a new session of the browser, a code, and back to the application."""
         previous = cookies.only(visit.request, sso.COOKIE)
-        value = await self.sso.start(user.sub, visit.now, previous)
-        response = await self.give_code(visit, user, visit.now)
+        async with self.backend.storage.transaction() as tx:
+            value = await SsoSessions(tx.sso).start(user.sub, visit.now, previous)
+            response = await self.give_code(tx, visit, user, visit.now)
         self.set_cookie(response, sso.COOKIE, value, max_age=sso.LIFETIME)
         self.drop_cookie(response, page_data.COOKIE)
         return response
 
-    async def give_code(self, visit: Visit, user: User, auth_time: int) -> Response:
+    async def give_code(self, tx: Transaction, visit: Visit, user: User, auth_time: int) -> Response:
         """Back to the application with a code."""
         ask = visit.ask
         code = await self.backend.grants.issue_code(
+            tx,
             ask.client,
             user,
             redirect_uri=ask.redirect_uri,

@@ -14,7 +14,7 @@ from gateway.pool.pkce import pkce_matches
 from gateway.pool.records import AppClient, User
 from gateway.pool.refusals import OAuthError
 from gateway.pool.scopes import machine_scopes
-from gateway.pool.storage import GrantStore, UserStore
+from gateway.pool.storage import PoolStorage, Transaction
 from gateway.pool.stored import AuthorizationCode, Grant, RefreshToken
 from gateway.pool.tokens import Tokens
 
@@ -43,15 +43,14 @@ def digest_of(token: str) -> bytes:
 class Grants:
     """Every method raises `OAuthError`."""
 
-    def __init__(self, options: PoolOptions, store: GrantStore, users: UserStore, tokens: Tokens) -> None:
+    def __init__(self, options: PoolOptions, storage: PoolStorage, tokens: Tokens) -> None:
         self._options = options
-        self._store = store
-        self._users = users
+        self._storage = storage
         self._tokens = tokens
 
     async def issue_code(  # noqa: PLR0913 - the parameters of an authorization request
-        self, client: AppClient, user: User, *, redirect_uri: str, scopes: Sequence[str], nonce: str | None,
-        code_challenge: str | None, auth_time: int, now: int, resource: str | None = None,
+        self, tx: Transaction, client: AppClient, user: User, *, redirect_uri: str, scopes: Sequence[str],
+        nonce: str | None, code_challenge: str | None, auth_time: int, now: int, resource: str | None = None,
     ) -> str:  # fmt: skip
         """A code for the client: a UUID, good for five minutes and one use.
 
@@ -73,7 +72,7 @@ class Grants:
             digest=digest_of(code), origin_jti=origin_jti, client_id=client.client_id, redirect_uri=redirect_uri,
             code_challenge=code_challenge, expires_at=expires_at,
         )  # fmt: skip
-        await self._store.add(grant, bound)
+        await tx.grants.add(grant, bound)
         return code
 
     async def redeem(
@@ -87,21 +86,24 @@ class Grants:
         Raises:
             OAuthError: `invalid_grant`; `unauthorized_client` for another redirect_uri, as observed at Amazon's.
         """
-        bound = await self._store.code(digest_of(code))
-        if bound is None or bound.client_id != client.client_id:
-            raise OAuthError("invalid_grant")
-        if bound.spent_at is not None:
-            await self._store.revoke(bound.origin_jti, now)
-            raise OAuthError("invalid_grant")
-        _check_binding(bound, redirect_uri, code_verifier, now)
-        user, grant = await self._party(client, bound.origin_jti, now)
-        if not await self._store.spend(bound.digest, now):
-            await self._store.revoke(bound.origin_jti, now)
-            raise OAuthError("invalid_grant")
+        async with self._storage.transaction() as tx:
+            bound = await tx.grants.code(digest_of(code))
+            if bound is None or bound.client_id != client.client_id:
+                raise OAuthError("invalid_grant")
+            if bound.spent_at is None:
+                _check_binding(bound, redirect_uri, code_verifier, now)
+                user, grant = await self._party(tx, client, bound.origin_jti, now)
+                refresh_token = await self._spend(tx, client, bound, now)
+                return self._answer(client, user, grant, now, refresh_token=refresh_token)
+            await tx.grants.revoke(bound.origin_jti, now)
+        raise OAuthError("invalid_grant")
+
+    async def _spend(self, tx: Transaction, client: AppClient, bound: AuthorizationCode, now: int) -> str:
+        await tx.grants.spend(bound.digest, now)
         refresh_token, record = _new_refresh(bound.origin_jti, now + client.refresh_token_validity)
         # The last access token may outlive the refresh token, and userInfo answers it.
-        await self._store.open(record, record.expires_at + client.access_token_validity)
-        return self._answer(client, user, grant, now, refresh_token=refresh_token)
+        await tx.grants.open(record, record.expires_at + client.access_token_validity)
+        return refresh_token
 
     async def refresh(self, client: AppClient, *, refresh_token: str, now: int) -> TokenAnswer:
         """New tokens for a refresh token, with the user's groups and attributes of now.
@@ -112,26 +114,23 @@ class Grants:
         Raises:
             OAuthError: `invalid_grant`.
         """
-        kept = await self._store.refresh_token(digest_of(refresh_token))
-        if kept is None or now >= kept.expires_at:
+        rotates = client.refresh_token_rotation
+        successor = None
+        async with self._storage.transaction() if rotates else self._storage.snapshot() as tx:
+            kept = await tx.grants.refresh_token(digest_of(refresh_token))
+            if kept is None or now >= kept.expires_at:
+                raise OAuthError("invalid_grant")
+            user, grant = await self._party(tx, client, kept.origin_jti, now)
+            reused = rotates and kept.rotated_at is not None and now >= kept.rotated_at + client.rotation_grace
+            if reused:
+                await tx.grants.revoke(kept.origin_jti, now)
+            elif rotates:
+                successor, record = _new_refresh(kept.origin_jti, kept.expires_at)
+                await tx.grants.rotate(kept.digest, record, now)
+        if reused:
             raise OAuthError("invalid_grant")
-        user, grant = await self._party(client, kept.origin_jti, now)
-        successor = await self._rotate(client, kept, now) if client.refresh_token_rotation else None
         # A refreshed ID token has no nonce (OpenID Connect Core §12.2).
         return self._answer(client, user, grant, now, refresh_token=successor, nonce=False)
-
-    async def _rotate(self, client: AppClient, kept: RefreshToken, now: int) -> str:
-        grace = client.rotation_grace
-        reused = kept.rotated_at is not None and now >= kept.rotated_at + grace
-        successor, record = _new_refresh(kept.origin_jti, kept.expires_at)
-        if not reused:
-            first = await self._store.rotate(kept.digest, record, now)
-            # Without grace the slower of two simultaneous uses is a reuse too.
-            reused = not first and kept.rotated_at is None and grace == 0
-        if reused:
-            await self._store.revoke(kept.origin_jti, now)
-            raise OAuthError("invalid_grant")
-        return successor
 
     async def client_credentials(self, client: AppClient, *, scope: str | None, now: int) -> TokenAnswer:
         """An access token for the client itself.
@@ -156,13 +155,14 @@ class Grants:
             raise OAuthError("invalid_request")
         if token.count(".") == 2:
             raise OAuthError("unsupported_token_type")
-        kept = await self._store.refresh_token(digest_of(token))
-        grant = None if kept is None else await self._store.get(kept.origin_jti)
-        if grant is None:
-            return
-        if grant.client_id != client.client_id:
-            raise OAuthError("unauthorized_client")
-        await self._store.revoke(grant.origin_jti, now)
+        async with self._storage.transaction() as tx:
+            kept = await tx.grants.refresh_token(digest_of(token))
+            grant = None if kept is None else await tx.grants.get(kept.origin_jti)
+            if grant is None:
+                return
+            if grant.client_id != client.client_id:
+                raise OAuthError("unauthorized_client")
+            await tx.grants.revoke(grant.origin_jti, now)
 
     async def user_info(self, access_token: str, now: int) -> dict[str, str]:
         """The claims that the access token lets its holder see.
@@ -181,19 +181,20 @@ class Grants:
         try:
             if client is None:
                 raise OAuthError("invalid_grant")  # noqa: TRY301 - said to the caller below, like every other reason
-            user, _ = await self._party(client, str(claims.get("event_id")), now)
+            async with self._storage.snapshot() as tx:
+                user, _ = await self._party(tx, client, str(claims.get("event_id")), now)
         except OAuthError as error:
             raise OAuthError("invalid_token", _GONE, status=401) from error
         return compose.user_info(user, scopes, client)
 
-    async def _party(self, client: AppClient, origin_jti: str, now: int) -> tuple[User, Grant]:
+    async def _party(self, tx: Transaction, client: AppClient, origin_jti: str, now: int) -> tuple[User, Grant]:
         """The user and the grant of a family, if both still stand and are the client's."""
-        grant = await self._store.get(origin_jti)
+        grant = await tx.grants.get(origin_jti)
         if grant is None or grant.client_id != client.client_id:
             raise OAuthError("invalid_grant")
         if grant.revoked_at is not None or now >= grant.expires_at:
             raise OAuthError("invalid_grant")
-        user = await self._users.get(grant.sub)
+        user = await tx.users.get(grant.sub)
         if user is None or not user.enabled or not compose.readable_scopes(grant.scopes, client):
             raise OAuthError("invalid_grant")
         return user, grant

@@ -16,6 +16,7 @@ from gateway.pool.mail import DevelopmentMailbox, Mail
 from gateway.pool.page_words import REASONS
 from gateway.pool.rendering import STATIC
 from gateway.pool.signout import read_logout
+from gateway.pool.sso import SsoSessions
 
 MAILBOX_PATH = "/_dev/mail"
 _HEADING = "An error was encountered with the requested page."
@@ -44,8 +45,11 @@ class PlainPages:
     async def logout(self, request: Request) -> Response:
         """End the browser's session, then go where Cognito would. It ends also when the addresses are wrong."""
         params = read_query(request)
-        for value in cookies.every(request, sso.COOKIE):
-            await self._desk.sso.end(value)
+        values = cookies.every(request, sso.COOKIE)
+        if values:
+            async with self._desk.backend.storage.transaction() as tx:
+                for value in values:
+                    await SsoSessions(tx.sso).end(value)
         target = read_logout(params, self._desk.options.client(params.get("client_id")))
         response: Response
         if isinstance(target, BackToClient):

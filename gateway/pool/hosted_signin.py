@@ -13,6 +13,8 @@ from gateway.pool.page_words import MISMATCHED_PASSWORDS, NOTICES
 from gateway.pool.passwords import checklist
 from gateway.pool.records import User, UserStatus
 from gateway.pool.refusals import PoolError
+from gateway.pool.sso import SsoSessions
+from gateway.pool.storage import Transaction
 
 NEW_PASSWORD_PATH = "/newPassword"  # noqa: S105
 _MAY_USE_SSO = frozenset({UserStatus.CONFIRMED, UserStatus.EXTERNAL_PROVIDER})
@@ -38,18 +40,23 @@ class SignInPages:
 
     async def authorize(self, visit: Visit) -> Response:
         """A code at once if this browser is signed in already; else the sign-in page with the same query."""
-        user, auth_time = await self._signed_in(visit)
+        storage = self._desk.backend.storage
+        async with storage.snapshot() as tx:
+            _, auth_time = await self._signed_in(tx, visit)
         step = next_step(visit.ask, auth_time, visit.now)
         if isinstance(step, BackToClient):
             return RedirectResponse(step.location, 302)
-        if isinstance(step, IssueCode) and user is not None and auth_time is not None:
-            return await self._desk.give_code(visit, user, auth_time)
+        if isinstance(step, IssueCode):
+            async with storage.transaction() as tx:
+                user, auth_time = await self._signed_in(tx, visit)  # again: nobody can change it from here on
+                if user is not None and auth_time is not None:
+                    return await self._desk.give_code(tx, visit, user, auth_time)
         return self._desk.go(visit.here("/login"))
 
-    async def _signed_in(self, visit: Visit) -> tuple[User | None, int | None]:
+    async def _signed_in(self, tx: Transaction, visit: Visit) -> tuple[User | None, int | None]:
         """Whoever is signed in at this browser, if the account may still be used, and since when."""
-        session = await self._desk.sso.find(cookies.only(visit.request, sso.COOKIE), visit.now)
-        user = await self._desk.backend.accounts.user(session.sub) if session else None
+        session = await SsoSessions(tx.sso).find(cookies.only(visit.request, sso.COOKIE), visit.now)
+        user = await tx.users.get(session.sub) if session else None
         if session is None or user is None or not _may_use_sso(user, session.auth_time):
             return None, None
         return user, session.auth_time

@@ -4,27 +4,18 @@ What a hidden user must not reveal (R12) is kept in one habit: the unknown and t
 counters, the same hashing and the same kind of code in the storage; only the last step differs, and nobody sees it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gateway.pool import throttle
 from gateway.pool.attributes import lookups, normalised
 from gateway.pool.codes import Codes
-from gateway.pool.delivery import Delivery
+from gateway.pool.delivery import Delivery, Named
 from gateway.pool.mail import Mailer
 from gateway.pool.options import PoolOptions
 from gateway.pool.passwords import Passwords
 from gateway.pool.records import User, UserStatus
-from gateway.pool.storage import PoolStorage
+from gateway.pool.storage import PoolStorage, Transaction
 from gateway.pool.throttle import Limit, Throttle
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """What somebody typed: the user, if there is one, and the subject under which it is counted either way."""
-
-    typed: str
-    user: User | None
-    subject: str
 
 
 class People:
@@ -42,14 +33,14 @@ class People:
     ) -> None:
         self._options = options
         self._storage = storage
-        self._users = storage.users
         self._passwords = passwords
         self._codes = codes
         self._limits = limits
         self._delivery = Delivery(options, codes, mailer)
 
     async def _find(self, typed: str) -> Named:
-        user = await self._users.find(lookups(self._options, typed))
+        async with self._storage.snapshot() as tx:
+            user = await tx.users.find(lookups(self._options, typed))
         subject = user.sub if user is not None else f"name:{normalised(self._options, typed)}"
         return Named(typed, user, subject)
 
@@ -57,15 +48,12 @@ class People:
         if address is not None:
             await self._limits.hit(limit, throttle.network_of(address), now)
 
-    async def _set_password(self, sub: str, password: str, now: int) -> User | None:
-        password_hash = await self._passwords.hash(password)
-
-        def change(current: User) -> User:
-            return replace(
-                current, password_hash=password_hash, password_set_at=now, status=UserStatus.CONFIRMED, updated_at=now
-            )
-
-        user = await self._users.change(sub, change)
-        await self._storage.grants.revoke_user(sub, now)
-        await self._storage.sso.delete_user(sub)
-        return user
+    async def _set_password(self, tx: Transaction, user: User, password_hash: str, now: int) -> User:
+        """The user with the new password. Whoever was signed in with the old one is signed out."""
+        changed = replace(
+            user, password_hash=password_hash, password_set_at=now, status=UserStatus.CONFIRMED, updated_at=now
+        )
+        await tx.users.save(changed)
+        await tx.grants.revoke_user(user.sub, now)
+        await tx.sso.delete_user(user.sub)
+        return changed

@@ -6,7 +6,7 @@ from gateway.pool import refusals, throttle
 from gateway.pool.delivery import CodeDelivery
 from gateway.pool.passwords import judge
 from gateway.pool.people import People
-from gateway.pool.records import AppClient, UserStatus
+from gateway.pool.records import AppClient, User, UserStatus
 from gateway.pool.refusals import PoolError
 
 RECOVERABLE: Final = frozenset({UserStatus.CONFIRMED, UserStatus.RESET_REQUIRED})
@@ -24,13 +24,16 @@ class Recovery(People):
         await self._hit_address(throttle.MAIL_FROM_ADDRESS, address, now)
         await self._limits.hit(throttle.FORGOT, named.subject, now)
         user = named.user
-        if not client.prevent_user_existence_errors and user is None:
-            raise PoolError(*refusals.UNKNOWN_USER)
-        if user is not None and user.enabled and user.verified("email") and user.status in RECOVERABLE:
-            return await self._delivery.send("forgot_password", user, now)
-        if not client.prevent_user_existence_errors:
-            raise PoolError(*refusals.NO_RECOVERY)
-        return await self._delivery.pretend("forgot_password", named.typed, named.subject, now)
+        if user is not None and not _may_recover(user):
+            user = None
+        if user is None and not client.prevent_user_existence_errors:
+            raise PoolError(*(refusals.NO_RECOVERY if named.user else refusals.UNKNOWN_USER))
+        async with self._storage.transaction() as tx:
+            if user is not None:
+                letter = await self._delivery.issue(tx.codes, "forgot_password", user, now)
+            else:
+                letter = await self._delivery.pretend(tx.codes, "forgot_password", named, now)
+        return await self._delivery.send(letter)
 
     async def confirm_forgot_password(
         self, client: AppClient, username: str, code: str, new_password: str, now: int
@@ -41,7 +44,16 @@ class Recovery(People):
         await self._limits.hit(throttle.CONFIRM_FORGOT, named.subject, now)
         if not client.prevent_user_existence_errors and named.user is None:
             raise PoolError(*refusals.UNKNOWN_USER)
-        await self._codes.spend("forgot_password", named.subject, code.strip(), now)
-        if named.user is not None:
-            await self._set_password(named.user.sub, new_password, now)
-            await self._limits.forget(named.subject)
+        password_hash = await self._passwords.hash(new_password)
+        async with self._storage.transaction() as tx:
+            refusal = await self._codes.spend(tx.codes, "forgot_password", named.subject, code.strip(), now)
+            if refusal is None and named.user is not None:
+                user = await tx.users.get(named.user.sub) or named.user
+                await self._set_password(tx, user, password_hash, now)
+                await self._limits.forget(tx.counters, named.subject)
+        if refusal is not None:
+            raise PoolError(*refusal)
+
+
+def _may_recover(user: User) -> bool:
+    return user.enabled and user.verified("email") and user.status in RECOVERABLE

@@ -13,11 +13,12 @@ from gateway.pool.attributes import (
     login_attribute,
     normalised,
 )
-from gateway.pool.delivery import CodeDelivery
+from gateway.pool.delivery import CodeDelivery, Letter, Named
 from gateway.pool.passwords import judge
-from gateway.pool.people import Named, People
+from gateway.pool.people import People
 from gateway.pool.records import AppClient, User, UserStatus
 from gateway.pool.refusals import PoolError
+from gateway.pool.storage import Transaction
 from gateway.pool.stored import Taken
 from gateway.pool.throttle import Limit
 
@@ -62,16 +63,20 @@ class Registration(People):
             attributes={**attributes, **_unverified(attributes)}, password_hash=password_hash, password_set_at=now,
             created_at=now, updated_at=now,
         )  # fmt: skip
-        await self._add(user)
-        delivery = await self._delivery.send("confirm_sign_up", user, now) if self._delivery.confirms(user) else None
+        letter = await self._add(user, now)
+        delivery = await self._delivery.send(letter) if letter else None
         return SignUpResult(user_sub=user.sub, confirmed=False, delivery=delivery)
 
-    async def _add(self, user: User) -> None:
+    async def _add(self, user: User, now: int) -> Letter | None:
         try:
-            await self._users.add(user, first_identifiers(self._options, user))
+            async with self._storage.transaction() as tx:
+                await tx.users.add(user, first_identifiers(self._options, user))
+                if self._delivery.confirms(user):
+                    return await self._delivery.issue(tx.codes, "confirm_sign_up", user, now)
         except Taken as taken:
             kinds = {"email": refusals.EMAIL_TAKEN, "phone_number": refusals.PHONE_TAKEN}
             raise PoolError(*kinds.get(taken.identifier.kind, refusals.USERNAME_TAKEN)) from taken
+        return None
 
     async def confirm_sign_up(self, client: AppClient, username: str, code: str, now: int) -> User:
         """Confirm the user by the code that was e-mailed; the e-mail is verified then."""
@@ -79,24 +84,20 @@ class Registration(People):
         await self._limits.hit(throttle.CONFIRM_SIGN_UP, named.subject, now)
         if not client.prevent_user_existence_errors:
             _reveal(named, refusals.CANNOT_CONFIRM)
-        await self._codes.spend("confirm_sign_up", named.subject, code.strip(), now)
-        if named.user is None:  # a code is spent only where one was issued
-            raise PoolError(*refusals.CODE_MISMATCH)
-        return await self._confirm(named.user, now)
-
-    async def _confirm(self, user: User, now: int) -> User:
-        verified = replace(user, attributes={**user.attributes, "email_verified": "true"})
-
-        def change(current: User) -> User:
-            attributes = {**current.attributes, "email_verified": "true"}
-            return replace(current, status=UserStatus.CONFIRMED, attributes=attributes, updated_at=now)
-
         try:
-            confirmed = await self._users.change(user.sub, change, confirmed_identifiers(self._options, verified))
+            async with self._storage.transaction() as tx:
+                refusal = await self._codes.spend(tx.codes, "confirm_sign_up", named.subject, code.strip(), now)
+                user = await tx.users.get(named.subject)
+                if refusal is None and user is not None:
+                    return await self._confirm(tx, user, now)
         except Taken as taken:
             raise refusals.alias_taken(taken.identifier.kind) from taken
-        if confirmed is None:
-            raise PoolError(*refusals.CODE_MISMATCH)
+        raise PoolError(*(refusal or refusals.CODE_MISMATCH))  # a code is spent only where one was issued
+
+    async def _confirm(self, tx: Transaction, user: User, now: int) -> User:
+        attributes = {**user.attributes, "email_verified": "true"}
+        confirmed = replace(user, status=UserStatus.CONFIRMED, attributes=attributes, updated_at=now)
+        await tx.users.save(confirmed, confirmed_identifiers(self._options, confirmed))
         return confirmed
 
     async def resend_code(
@@ -109,9 +110,12 @@ class Registration(People):
         if not client.prevent_user_existence_errors:
             _reveal(named, refusals.ALREADY_CONFIRMED)
         user = named.user
-        if user is not None and user.status is UserStatus.UNCONFIRMED and self._delivery.confirms(user):
-            return await self._delivery.send("confirm_sign_up", user, now)
-        return await self._delivery.pretend("confirm_sign_up", named.typed, named.subject, now)
+        async with self._storage.transaction() as tx:
+            if user is not None and user.status is UserStatus.UNCONFIRMED and self._delivery.confirms(user):
+                letter = await self._delivery.issue(tx.codes, "confirm_sign_up", user, now)
+            else:
+                letter = await self._delivery.pretend(tx.codes, "confirm_sign_up", named, now)
+        return await self._delivery.send(letter)
 
 
 def _reveal(named: Named, confirmed: refusals.Refusal) -> None:

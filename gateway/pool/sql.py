@@ -1,8 +1,11 @@
 """Bundle the SQL stores into one storage, and forget in it what has expired."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.pool import schema
 from gateway.pool.database import Database
@@ -17,6 +20,7 @@ from gateway.pool.storage import (
     KeyStore,
     OneTimeCodeStore,
     SsoStore,
+    Transaction,
     UserStore,
 )
 
@@ -24,23 +28,41 @@ KEPT_AFTER_EXPIRY: Final = DAY
 """Seconds that an expired record stays: a code used twice is noticed (R3), an old code is called expired."""
 
 
-class SqlStorage:
-    """`PoolStorage` on SQLAlchemy: SQLite in WAL mode by default."""
+class SqlTransaction:
+    """`Transaction` on one connection; rows that are read are locked where `locks` says so."""
 
-    def __init__(self, url: str) -> None:
-        self.database = Database(url)
+    def __init__(self, connection: AsyncConnection, *, locks: bool) -> None:
+        self.users: UserStore = SqlUsers(connection, locks=locks)
+        self.counters: CounterStore = SqlCounters(connection, locks=locks)
+        self.codes: OneTimeCodeStore = SqlOneTimeCodes(connection, locks=locks)
+        self.grants: GrantStore = SqlGrants(connection, locks=locks)
+        self.challenges: ChallengeStore = SqlChallenges(connection, locks=locks)
+        self.sso: SsoStore = SqlSso(connection, locks=locks)
+        self.keys: KeyStore = SqlKeys(connection, locks=locks)
+
+
+class SqlStorage:
+    """`PoolStorage` on SQLAlchemy: SQLite in WAL mode by default. `durable`: a commit survives a power cut."""
+
+    def __init__(self, url: str, *, durable: bool = True) -> None:
+        self.database = Database(url, durable=durable)
         self.name = self.database.name
-        self.users: UserStore = SqlUsers(self.database)
-        self.counters: CounterStore = SqlCounters(self.database)
-        self.codes: OneTimeCodeStore = SqlOneTimeCodes(self.database)
-        self.grants: GrantStore = SqlGrants(self.database)
-        self.challenges: ChallengeStore = SqlChallenges(self.database)
-        self.sso: SsoStore = SqlSso(self.database)
-        self.keys: KeyStore = SqlKeys(self.database)
 
     async def open(self) -> None:
         """Create the tables that are missing. Raises SettingsError when the database cannot be used."""
         await self.database.create()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A unit of work."""
+        async with self.database.write() as connection:
+            yield SqlTransaction(connection, locks=True)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Transaction]:
+        """For reading only."""
+        async with self.database.read() as connection:
+            yield SqlTransaction(connection, locks=False)
 
     async def purge(self, now: int) -> None:
         """Forget what has expired for a day."""

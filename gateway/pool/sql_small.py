@@ -1,133 +1,101 @@
 """Keep the pool's small records in SQL: counters, one-time codes, challenges, SSO sessions, keys."""
 
-from collections.abc import Callable
 from dataclasses import asdict
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from gateway.pool import schema
-from gateway.pool.database import Database, put
+from gateway.pool.sql_store import SqlStore
 from gateway.pool.stored import Challenge, Counter, OneTimeCode, Purpose, SsoSession, StoredKey
 
 
-class SqlCounters:
+class SqlCounters(SqlStore):
     """`CounterStore` in SQL."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    async def get(self, key: str) -> Counter | None:
+        """The counter of that key."""
+        await self._hold(key)
+        row = await self._row(schema.counters, schema.counters.c.key == key)
+        return None if row is None else Counter(count=row["count"], since=row["since"], until=row["until"])
 
-    async def change(self, key: str, change: Callable[[Counter | None], Counter | None]) -> Counter | None:
-        """Replace the counter by `change(counter)`, `None` for none. Gives the new one."""
-        table = schema.counters
-        query = sa.select(table).where(table.c.key == key).with_for_update()
-        async with self._database.write() as connection:
-            row = (await connection.execute(query)).mappings().one_or_none()
-            old = None if row is None else Counter(count=row["count"], since=row["since"], until=row["until"])
-            new = change(old)
-            if new is None:
-                await connection.execute(sa.delete(table).where(table.c.key == key))
-            elif new != old:
-                await put(connection, table, {"key": key, **asdict(new)})
-            return new
+    async def put(self, key: str, counter: Counter) -> None:
+        """Keep the counter in place of any older one."""
+        await self._put(schema.counters, {"key": key, **asdict(counter)})
+
+    async def delete(self, key: str) -> None:
+        """Forget the counter; an unknown one is no error."""
+        await self._connection.execute(sa.delete(schema.counters).where(schema.counters.c.key == key))
 
 
-class SqlOneTimeCodes:
+class SqlOneTimeCodes(SqlStore):
     """`OneTimeCodeStore` in SQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def put(self, code: OneTimeCode) -> None:
         """Keep the code in place of any older one."""
-        async with self._database.write() as connection:
-            await put(connection, schema.one_time_codes, asdict(code))
+        await self._put(schema.one_time_codes, asdict(code))
 
-    async def change(
-        self, purpose: Purpose, subject: str, change: Callable[[OneTimeCode | None], OneTimeCode | None]
-    ) -> OneTimeCode | None:
-        """Replace the code by `change(code)`, `None` for none. Gives the new one."""
-        table = schema.one_time_codes
-        which = (table.c.purpose == purpose, table.c.subject == subject)
-        async with self._database.write() as connection:
-            row = (await connection.execute(sa.select(table).where(*which).with_for_update())).mappings().one_or_none()
-            new = change(None if row is None else OneTimeCode(**row))
-            if new is None:
-                await connection.execute(sa.delete(table).where(*which))
-            else:
-                await put(connection, table, asdict(new))
-            return new
+    async def get(self, purpose: Purpose, subject: str) -> OneTimeCode | None:
+        """The subject's code for that purpose."""
+        await self._hold(f"{purpose} {subject}")
+        row = await self._row(schema.one_time_codes, *_of(purpose, subject))
+        return None if row is None else OneTimeCode(**row)
+
+    async def delete(self, purpose: Purpose, subject: str) -> None:
+        """Forget the code; an unknown one is no error."""
+        await self._connection.execute(sa.delete(schema.one_time_codes).where(*_of(purpose, subject)))
 
 
-class SqlChallenges:
+def _of(purpose: Purpose, subject: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return schema.one_time_codes.c.purpose == purpose, schema.one_time_codes.c.subject == subject
+
+
+class SqlChallenges(SqlStore):
     """`ChallengeStore` in SQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def put(self, challenge: Challenge) -> None:
         """Keep it."""
-        async with self._database.write() as connection:
-            await put(connection, schema.challenges, asdict(challenge))
+        await self._put(schema.challenges, asdict(challenge))
 
-    async def take(self, digest: bytes) -> Challenge | None:
-        """Give it once."""
-        table = schema.challenges
-        taking = sa.delete(table).where(table.c.digest == digest).returning(*table.c)
-        async with self._database.write() as connection:
-            row = (await connection.execute(taking)).mappings().one_or_none()
+    async def get(self, digest: bytes) -> Challenge | None:
+        """The challenge of that digest."""
+        row = await self._row(schema.challenges, schema.challenges.c.digest == digest)
         return None if row is None else Challenge(**row)
 
+    async def delete(self, digest: bytes) -> None:
+        """Forget it; an unknown one is no error."""
+        await self._connection.execute(sa.delete(schema.challenges).where(schema.challenges.c.digest == digest))
 
-class SqlSso:
+
+class SqlSso(SqlStore):
     """`SsoStore` in SQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def put(self, session: SsoSession) -> None:
         """Keep it."""
-        async with self._database.write() as connection:
-            await put(connection, schema.sso_sessions, asdict(session))
+        await self._put(schema.sso_sessions, asdict(session))
 
     async def get(self, digest: bytes) -> SsoSession | None:
         """The session of that digest."""
-        query = sa.select(schema.sso_sessions).where(schema.sso_sessions.c.digest == digest)
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).mappings().one_or_none()
+        row = await self._row(schema.sso_sessions, schema.sso_sessions.c.digest == digest)
         return None if row is None else SsoSession(**row)
 
     async def delete(self, digest: bytes) -> None:
         """End one session; unknown ones are no error."""
-        await self._delete(schema.sso_sessions.c.digest == digest)
+        await self._connection.execute(sa.delete(schema.sso_sessions).where(schema.sso_sessions.c.digest == digest))
 
     async def delete_user(self, sub: str) -> None:
         """End every session of the user."""
-        await self._delete(schema.sso_sessions.c.sub == sub)
-
-    async def _delete(self, which: sa.ColumnElement[bool]) -> None:
-        async with self._database.write() as connection:
-            await connection.execute(sa.delete(schema.sso_sessions).where(which))
+        await self._connection.execute(sa.delete(schema.sso_sessions).where(schema.sso_sessions.c.sub == sub))
 
 
-class SqlKeys:
+class SqlKeys(SqlStore):
     """`KeyStore` in SQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def get(self, name: str) -> bytes | None:
         """The value of that name."""
-        query = sa.select(schema.keys.c.value).where(schema.keys.c.name == name)
-        async with self._database.read() as connection:
-            value: bytes | None = (await connection.execute(query)).scalar_one_or_none()
-        return value
+        row = await self._row(schema.keys, schema.keys.c.name == name)
+        return None if row is None else row["value"]
 
     async def add(self, key: StoredKey) -> bytes:
         """Keep it unless there is one already; gives what is kept then."""
-        try:
-            async with self._database.write() as connection:
-                await connection.execute(sa.insert(schema.keys).values(**asdict(key)))
-        except IntegrityError:  # another process of the same pool was first
-            return await self.get(key.name) or key.value
-        return key.value
+        await self._add(schema.keys, asdict(key))
+        return await self.get(key.name) or key.value

@@ -20,7 +20,7 @@ _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class SsoSessions:
-    """Start, find and end the browser sessions of one pool. Cookie values may be anything: they come from outside."""
+    """Start, find and end the browser sessions in a store. Cookie values may be anything: they come from outside."""
 
     def __init__(self, store: SsoStore) -> None:
         self._store = store

@@ -1,10 +1,12 @@
-"""Say what the pool needs of a storage: one small protocol per kind of record.
+"""Say what the pool needs of a storage: one small protocol per kind of record, and a unit of work for all of them.
 
-Promises: each method is atomic, also between processes. A `change` function may run more than once and must do nothing
-but compute. What has expired may be purged at any time, so expiry is always judged by the reader.
+An operation opens a transaction and passes its stores on; a store never begins one. What an exception leaves is rolled
+back whole, so a refusal that must be remembered (a counted guess, a revoked family) is raised after the transaction.
+What has expired may be purged at any time, so expiry is always judged by the reader.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from gateway.pool.records import User
@@ -26,7 +28,7 @@ class UserStore(Protocol):
     """Users, and the identifiers that find them."""
 
     async def add(self, user: User, identifiers: Sequence[Identifier]) -> None:
-        """Add a new user. Raises Taken, and adds nothing, if an identifier belongs to another."""
+        """Add a new user. Raises Taken if an identifier belongs to another."""
 
     async def get(self, sub: str) -> User | None:
         """The user of that `sub`."""
@@ -34,17 +36,21 @@ class UserStore(Protocol):
     async def find(self, identifiers: Sequence[Identifier]) -> User | None:
         """The user of the first identifier that belongs to anybody."""
 
-    async def change(
-        self, sub: str, change: Callable[[User], User], identifiers: Sequence[Identifier] = ()
-    ) -> User | None:
-        """Replace the user by `change(user)` and add identifiers. Raises Taken, and changes nothing."""
+    async def save(self, user: User, identifiers: Sequence[Identifier] = ()) -> None:
+        """Replace the user of that `sub`, and add identifiers. Raises Taken if one belongs to another."""
 
 
 class CounterStore(Protocol):
     """Counters of attempts, by key."""
 
-    async def change(self, key: str, change: Callable[[Counter | None], Counter | None]) -> Counter | None:
-        """Replace the counter by `change(counter)`, `None` for none. Gives the new one."""
+    async def get(self, key: str) -> Counter | None:
+        """The counter of that key."""
+
+    async def put(self, key: str, counter: Counter) -> None:
+        """Keep the counter in place of any older one."""
+
+    async def delete(self, key: str) -> None:
+        """Forget the counter; an unknown one is no error."""
 
 
 class OneTimeCodeStore(Protocol):
@@ -53,10 +59,11 @@ class OneTimeCodeStore(Protocol):
     async def put(self, code: OneTimeCode) -> None:
         """Keep the code in place of any older one."""
 
-    async def change(
-        self, purpose: Purpose, subject: str, change: Callable[[OneTimeCode | None], OneTimeCode | None]
-    ) -> OneTimeCode | None:
-        """Replace the code by `change(code)`, `None` for none. Gives the new one."""
+    async def get(self, purpose: Purpose, subject: str) -> OneTimeCode | None:
+        """The subject's code for that purpose."""
+
+    async def delete(self, purpose: Purpose, subject: str) -> None:
+        """Forget the code; an unknown one is no error."""
 
 
 class GrantStore(Protocol):
@@ -71,8 +78,8 @@ class GrantStore(Protocol):
     async def code(self, digest: bytes) -> AuthorizationCode | None:
         """The code of that digest, spent or not."""
 
-    async def spend(self, digest: bytes, now: int) -> bool:
-        """Mark the code spent; False if it was before. Exactly one of many callers gets True."""
+    async def spend(self, digest: bytes, now: int) -> None:
+        """Mark the code spent."""
 
     async def open(self, refresh: RefreshToken, until: int) -> None:
         """Keep the first refresh token of a family, and the family's grant until then."""
@@ -80,8 +87,8 @@ class GrantStore(Protocol):
     async def refresh_token(self, digest: bytes) -> RefreshToken | None:
         """The refresh token of that digest, rotated or not."""
 
-    async def rotate(self, digest: bytes, successor: RefreshToken, now: int) -> bool:
-        """Mark the token rotated and keep its successor, always. True for the one call that came first."""
+    async def rotate(self, digest: bytes, successor: RefreshToken, now: int) -> None:
+        """Mark the token rotated, the first time counts, and keep its successor."""
 
     async def revoke(self, origin_jti: str, now: int) -> None:
         """Revoke the family; the first time counts."""
@@ -96,8 +103,11 @@ class ChallengeStore(Protocol):
     async def put(self, challenge: Challenge) -> None:
         """Keep it."""
 
-    async def take(self, digest: bytes) -> Challenge | None:
-        """Give it once."""
+    async def get(self, digest: bytes) -> Challenge | None:
+        """The challenge of that digest."""
+
+    async def delete(self, digest: bytes) -> None:
+        """Forget it; an unknown one is no error."""
 
 
 class SsoStore(Protocol):
@@ -126,10 +136,9 @@ class KeyStore(Protocol):
         """Keep it unless there is one already; gives what is kept then."""
 
 
-class PoolStorage(Protocol):
-    """All of them, opened and closed together. `name` is what messages to the operator call it."""
+class Transaction(Protocol):
+    """Every store, on one connection."""
 
-    name: str
     users: UserStore
     counters: CounterStore
     codes: OneTimeCodeStore
@@ -138,8 +147,27 @@ class PoolStorage(Protocol):
     sso: SsoStore
     keys: KeyStore
 
+
+class PoolStorage(Protocol):
+    """Where a pool keeps what it knows. `name` is what messages to the operator call it.
+
+    Every method raises StorageUnavailable when the database is busy or fails, SettingsError (`open`) when it cannot be
+    used at all.
+    """
+
+    name: str
+
     async def open(self) -> None:
         """Create what is missing."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """A unit of work: kept whole at its end, or not at all. What it has read nobody else changes meanwhile.
+
+        One must not be opened inside another: the inner one waits for the outer one.
+        """
+
+    def snapshot(self) -> AbstractAsyncContextManager[Transaction]:
+        """For reading only: waits for no writer."""
 
     async def purge(self, now: int) -> None:
         """Forget what has expired for long enough that nobody asks."""

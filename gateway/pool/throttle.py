@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from gateway.pool.records import HOUR
 from gateway.pool.refusals import LIMIT_EXCEEDED, LOCKED_OUT, PoolError
-from gateway.pool.storage import CounterStore
+from gateway.pool.storage import CounterStore, PoolStorage
 from gateway.pool.stored import Counter
 
 FREE_FAILURES: Final = 5
@@ -85,23 +85,22 @@ class Attempt:
 
 
 class Throttle:
-    """Limits kept in the storage, so that all processes share them. Subjects are stored as HMACs under `key`."""
+    """Limits kept in the storage, so that all processes share them. Subjects are stored as HMACs under `key`.
 
-    def __init__(self, counters: CounterStore, key: bytes) -> None:
-        self._counters = counters
+    An event is counted in a transaction of its own, before what it limits: what is refused or fails later has counted.
+    """
+
+    def __init__(self, storage: PoolStorage, key: bytes) -> None:
+        self._storage = storage
         self._key = key
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def hit(self, limit: Limit, subject: str, now: int) -> None:
         """Count one event. Raises PoolError (LimitExceededException) when the hour's number is reached."""
-        allowed = False
-
-        def change(counter: Counter | None) -> Counter:
-            nonlocal allowed
-            counter, allowed = count(counter, limit, now)
-            return counter
-
-        await self._counters.change(self._name(limit.name, subject), change)
+        name = self._name(limit.name, subject)
+        async with self._storage.transaction() as tx:
+            counter, allowed = count(await tx.counters.get(name), limit, now)
+            await tx.counters.put(name, counter)
         if not allowed:
             raise PoolError(*LIMIT_EXCEEDED)
 
@@ -119,24 +118,17 @@ class Throttle:
             attempt = Attempt()
             yield attempt
             if attempt.succeeded:
-                await self._drop(name)
+                async with self._storage.transaction() as tx:
+                    await tx.counters.delete(name)
 
-    async def forget(self, subject: str) -> None:
+    async def forget(self, counters: CounterStore, subject: str) -> None:
         """Forget the subject's failures: the password has just been set by its owner."""
-        await self._drop(self._name("password", subject))
-
-    async def _drop(self, name: str) -> None:
-        await self._counters.change(name, lambda _counter: None)
+        await counters.delete(self._name("password", subject))
 
     async def _charge(self, name: str, now: int) -> None:
-        allowed = False
-
-        def change(counter: Counter | None) -> Counter:
-            nonlocal allowed
-            counter, allowed = charge(counter, now)
-            return counter
-
-        await self._counters.change(name, change)
+        async with self._storage.transaction() as tx:
+            counter, allowed = charge(await tx.counters.get(name), now)
+            await tx.counters.put(name, counter)
         if not allowed:
             raise PoolError(*LOCKED_OUT)
 

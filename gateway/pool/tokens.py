@@ -18,7 +18,7 @@ from gateway.errors import BadToken, TokenExpired
 from gateway.pool import claims as compose
 from gateway.pool.options import PoolOptions
 from gateway.pool.records import AppClient, User
-from gateway.pool.storage import KeyStore
+from gateway.pool.storage import PoolStorage
 from gateway.pool.stored import Grant, StoredKey
 
 TokenUse = Literal["id", "access"]
@@ -49,18 +49,21 @@ SigningKeys = Mapping[TokenUse, SigningKey]
 """One key signs ID tokens, another one access tokens: nobody may assume a single key (reference §2.5)."""
 
 
-async def load_keys(store: KeyStore, secret: Secret | None) -> SigningKeys:
+async def load_keys(storage: PoolStorage, secret: Secret | None) -> SigningKeys:
     """The pool's two keys, made at the first start.
 
     Raises:
         ValueError: the keys were sealed with another secret.
     """
     names: dict[TokenUse, str] = {use: f"signing-{use}" for use in _USES}
-    missing = [name for name in names.values() if await store.get(name) is None]
+    async with storage.snapshot() as tx:
+        missing = [name for name in names.values() if await tx.keys.get(name) is None]
     fresh = await asyncio.gather(*(asyncio.to_thread(new_key, secret) for _ in missing))
-    for name, pem in zip(missing, fresh, strict=True):
-        await store.add(StoredKey(name=name, value=pem))  # another process may have been first: its key stays
-    return {use: _opened(name, await store.get(name) or b"", secret) for use, name in names.items()}
+    async with storage.transaction() as tx:
+        for name, pem in zip(missing, fresh, strict=True):
+            await tx.keys.add(StoredKey(name=name, value=pem))  # another process may have been first: its key stays
+        kept = {use: (name, await tx.keys.get(name) or b"") for use, name in names.items()}
+    return {use: _opened(name, pem, secret) for use, (name, pem) in kept.items()}
 
 
 def _opened(name: str, pem: bytes, secret: Secret | None) -> SigningKey:

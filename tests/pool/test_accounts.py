@@ -1,7 +1,5 @@
 """Sign-up, confirmation, sign-in and password reset."""
 
-from dataclasses import replace
-
 import pytest
 from argon2 import PasswordHasher
 
@@ -10,7 +8,7 @@ from gateway.pool.backend import Backend
 from gateway.pool.options import SeedUser
 from gateway.pool.records import UserStatus
 from gateway.pool.refusals import PoolError
-from tests.support.pool import LEGACY, NOW, PASSWORD, WEB, ada, last_code, opened, options_for
+from tests.support.pool import LEGACY, NOW, PASSWORD, WEB, ada, change_user, last_code, opened, options_for
 
 GRACE = "grace@example.com"
 
@@ -53,7 +51,7 @@ async def test_unconfirmed_is_said_to_who_knows_the_password(backend):
 async def test_disabled_is_said_to_who_knows_the_password(backend):
     """R12: a disabled user is refused, and only the right password learns why."""
     user = await ada(backend)
-    await backend.storage.users.change(user.sub, lambda u: replace(u, enabled=False))
+    await change_user(backend.storage, user.sub, enabled=False)
 
     right = await refusal(backend.accounts.sign_in(WEB, "ada@example.com", PASSWORD, NOW))
     wrong = await refusal(backend.accounts.sign_in(WEB, "ada@example.com", "wrong", NOW))
@@ -269,7 +267,7 @@ async def test_outdated_hash_is_replaced_at_sign_in(backend):
     """A hash of other parameters is made anew at the next sign-in; the password stays."""
     user = await ada(backend)
     weak = PasswordHasher(time_cost=2, memory_cost=8, parallelism=1).hash(PASSWORD)
-    await backend.storage.users.change(user.sub, lambda u: replace(u, password_hash=weak))
+    await change_user(backend.storage, user.sub, password_hash=weak)
     rehashed = (await backend.accounts.sign_in(WEB, "ada@example.com", PASSWORD, NOW)).user
 
     assert rehashed.password_hash != weak

@@ -1,6 +1,8 @@
 """The pool as a whole: starting, restarting, and what belongs to whom."""
 
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
@@ -13,7 +15,6 @@ from gateway.pool.attributes import is_email, lookups, masked, normalised
 from gateway.pool.options import MailOptions
 from gateway.pool.seeds import plant
 from gateway.pool.sql import SqlStorage
-from gateway.pool.sql_users import SqlUsers
 from tests.support.pool import NOW, PASSWORD, WEB, ada, last_code, opened, options_for
 
 SECRET = Secret("a pool secret of some length 0123456789")
@@ -50,22 +51,31 @@ async def test_a_seed_that_another_process_plants_first(tmp_path, clock):
     options = options_for(tmp_path)
     async with opened(options, clock) as backend:
         (seed,) = options.seed_users
-        assert isinstance(backend.storage, SqlStorage)
-        users = Blinded(backend.storage.database)
-        await plant(seed, options, users, backend._passwords, NOW)
+        storage = Blinded(options.database)
+        await plant(seed, options, storage, backend._passwords, NOW)
+        await storage.aclose()
 
-        assert users.looks == 2
+        assert storage.looks == 2
         assert (await ada(backend)).groups
 
 
-class Blinded(SqlUsers):
-    """Finds nobody at the first look."""
+class Blinded(SqlStorage):
+    """Its first look finds nobody."""
 
     looks = 0
 
-    async def find(self, identifiers):
+    @asynccontextmanager
+    async def snapshot(self):
         self.looks += 1
-        return None if self.looks == 1 else await super().find(identifiers)
+        async with super().snapshot() as tx:
+            if self.looks == 1:
+                users: Any = tx.users
+                users.find = nobody
+            yield tx
+
+
+async def nobody(_identifiers):
+    return None
 
 
 async def test_a_database_belongs_to_one_pool(tmp_path, clock):
@@ -93,7 +103,8 @@ async def test_two_pools_have_different_keys(tmp_path, clock):
 async def test_the_secret_seals_the_keys(tmp_path, clock):
     """With a secret the private keys are no use without it: the database alone signs nothing."""
     async with opened(options_for(tmp_path, secret=SECRET), clock) as backend:
-        stored = await backend.storage.keys.get("signing-id")
+        async with backend.storage.snapshot() as tx:
+            stored = await tx.keys.get("signing-id")
         assert backend.tokens.jwks()
     assert stored is not None
     assert stored.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")

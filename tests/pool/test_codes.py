@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.pool import codes as codes_module
 from gateway.pool.codes import LIFETIME, TRIES, Codes, judge
-from gateway.pool.refusals import CODE_EXPIRED, CODE_MISMATCH, PoolError
+from gateway.pool.refusals import CODE_EXPIRED, CODE_MISMATCH
 from gateway.pool.sql import SqlStorage
 from gateway.pool.stored import OneTimeCode
 from tests.support.pool import NOW
@@ -29,24 +29,28 @@ async def storage(tmp_path):
     await opened.aclose()
 
 
-async def verdict(codes: Codes, purpose, subject: str, code: str, now: int = NOW) -> str:
+async def verdict(storage: SqlStorage, codes: Codes, purpose, subject: str, code: str, now: int = NOW) -> str:
     """`accepted`, or the refusal's name."""
-    try:
-        await codes.spend(purpose, subject, code, now)
-    except PoolError as error:
-        return error.code
-    return "accepted"
+    async with storage.transaction() as tx:
+        refusal = await codes.spend(tx.codes, purpose, subject, code, now)
+    return refusal[0] if refusal else "accepted"
+
+
+async def issue(storage: SqlStorage, codes: Codes, purpose, subject: str, now: int = NOW) -> str:
+    """A code that is kept."""
+    async with storage.transaction() as tx:
+        return await codes.issue(tx.codes, purpose, subject, now)
 
 
 async def test_a_code_is_six_digits_and_good_once(storage):
     """A code is six digits, also small numbers; it is accepted once."""
-    codes = Codes(storage.codes, KEY)
-    code = await codes.issue("forgot_password", "u", NOW)
+    codes = Codes(KEY)
+    code = await issue(storage, codes, "forgot_password", "u", NOW)
 
     assert code.isdigit()
     assert len(code) == 6
-    assert await verdict(codes, "forgot_password", "u", code) == "accepted"
-    assert await verdict(codes, "forgot_password", "u", code) == "CodeMismatchException"
+    assert await verdict(storage, codes, "forgot_password", "u", code) == "accepted"
+    assert await verdict(storage, codes, "forgot_password", "u", code) == "CodeMismatchException"
 
 
 @pytest.mark.parametrize(
@@ -55,47 +59,41 @@ async def test_a_code_is_six_digits_and_good_once(storage):
 )
 async def test_bound_to_purpose_subject_and_pool(storage, purpose, subject, key):
     """R10: the same digits are worth nothing for another purpose, user or pool, even moved in the database."""
-    codes, other = Codes(storage.codes, KEY), Codes(storage.codes, key)
-    code = await codes.issue("forgot_password", "u", NOW)
-    moved: Any = None
+    codes, other = Codes(KEY), Codes(key)
+    code = await issue(storage, codes, "forgot_password", "u", NOW)
+    async with storage.transaction() as tx:
+        kept = await tx.codes.get("forgot_password", "u")
+        await tx.codes.put(replace(kept, purpose=purpose, subject=subject))
 
-    def take(kept):
-        nonlocal moved
-        moved = kept
-        return kept
-
-    await storage.codes.change("forgot_password", "u", take)
-    await storage.codes.put(replace(moved, purpose=purpose, subject=subject))
-
-    assert await verdict(other, purpose, subject, code) == "CodeMismatchException"
+    assert await verdict(storage, other, purpose, subject, code) == "CodeMismatchException"
 
 
 @pytest.mark.parametrize("purpose", ["confirm_sign_up", "forgot_password"])
 async def test_expiry(storage, purpose):
     """A code works until the second of its expiry: 24 hours for sign-up, one for a password."""
-    codes = Codes(storage.codes, KEY)
+    codes = Codes(KEY)
     end = NOW + LIFETIME[purpose]
     for now, expected in ((end, "ExpiredCodeException"), (end - 1, "accepted")):
-        code = await codes.issue(purpose, "u", NOW)
-        assert await verdict(codes, purpose, "u", code, now) == expected
+        code = await issue(storage, codes, purpose, "u", NOW)
+        assert await verdict(storage, codes, purpose, "u", code, now) == expected
 
 
 async def test_tries_are_bounded(storage):
     """R10: after five wrong guesses the right code is refused too."""
-    codes = Codes(storage.codes, KEY)
-    code = await codes.issue("forgot_password", "u", NOW)
+    codes = Codes(KEY)
+    code = await issue(storage, codes, "forgot_password", "u", NOW)
     wrong = "000000" if code != "000000" else "000001"
-    answers = [await verdict(codes, "forgot_password", "u", wrong) for _ in range(TRIES)]
+    answers = [await verdict(storage, codes, "forgot_password", "u", wrong) for _ in range(TRIES)]
 
     assert answers == ["CodeMismatchException"] * TRIES
-    assert await verdict(codes, "forgot_password", "u", code) == "ExpiredCodeException"
+    assert await verdict(storage, codes, "forgot_password", "u", code) == "ExpiredCodeException"
 
 
 async def test_parallel_guesses_share_the_tries(storage):
     """R10: fifty guesses sent at once get five answers in all."""
-    codes = Codes(storage.codes, KEY)
-    await codes.issue("forgot_password", "u", NOW)
-    answers = await asyncio.gather(*(verdict(codes, "forgot_password", "u", f"x{n}") for n in range(50)))
+    codes = Codes(KEY)
+    await issue(storage, codes, "forgot_password", "u", NOW)
+    answers = await asyncio.gather(*(verdict(storage, codes, "forgot_password", "u", f"x{n}") for n in range(50)))
 
     assert answers.count("CodeMismatchException") == TRIES
     assert answers.count("ExpiredCodeException") == 50 - TRIES
@@ -104,17 +102,15 @@ async def test_parallel_guesses_share_the_tries(storage):
 GUESSER = """
 import asyncio, sys
 from gateway.pool.codes import Codes
-from gateway.pool.refusals import PoolError
 from gateway.pool.sql import SqlStorage
 
 async def main(url, now):
     storage = SqlStorage(url)
-    codes = Codes(storage.codes, b"k" * 32)
+    codes = Codes(b"k" * 32)
     for n in range(10):
-        try:
-            await codes.spend("forgot_password", "u", f"x{n}", now)
-        except PoolError as error:
-            print(error.code)
+        async with storage.transaction() as tx:
+            refusal = await codes.spend(tx.codes, "forgot_password", "u", f"x{n}", now)
+        print(refusal[0])
     await storage.aclose()
 
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))
@@ -123,7 +119,7 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 
 async def test_processes_share_the_tries(storage, tmp_path):
     """R10: four processes guessing at the same time get five answers in all."""
-    await Codes(storage.codes, KEY).issue("forgot_password", "u", NOW)
+    await issue(storage, Codes(KEY), "forgot_password", "u")
     url = f"sqlite+aiosqlite:///{tmp_path}/codes.db"
 
     async def guess() -> list[str]:

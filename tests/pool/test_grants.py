@@ -15,7 +15,19 @@ from gateway.pool.backend import Backend
 from gateway.pool.grants import OAuthError, TokenAnswer
 from gateway.pool.pkce import pkce_matches
 from gateway.pool.records import AppClient
-from tests.support.pool import CALLBACK, MACHINE, NOW, PUBLIC, ROTATING, WEB, ada, opened, options_for
+from tests.support.pool import (
+    CALLBACK,
+    MACHINE,
+    NOW,
+    PUBLIC,
+    ROTATING,
+    WEB,
+    ada,
+    change_user,
+    issue_code,
+    opened,
+    options_for,
+)
 
 VERIFIER = "v" * 43
 VERIFIERS = st.text("ABCXYZabcxyz0189-._~", min_size=32, max_size=128)
@@ -36,7 +48,7 @@ async def issue(backend: Backend, client: AppClient = WEB, **changes) -> str:
         "auth_time": NOW - 30,
         "now": NOW,
     }
-    return await backend.grants.issue_code(client, await ada(backend), **{**asked, **changes})
+    return await issue_code(backend, client, await ada(backend), **{**asked, **changes})
 
 
 async def redeem(backend: Backend, code: str, client: AppClient = WEB, **changes: Any) -> Any:
@@ -132,8 +144,8 @@ async def test_refresh(backend):
     """A refresh keeps sign-in time, family and scopes, has no nonce, and tells groups and attributes of now."""
     first = await redeem(backend, await issue(backend))
     user = await ada(backend)
-    changed = replace(user, groups=("readers",), attributes={**user.attributes, "name": "Ada K."})
-    await backend.storage.users.change(user.sub, lambda _user: changed)
+    attributes = {**user.attributes, "name": "Ada K."}
+    await change_user(backend.storage, user.sub, groups=("readers",), attributes=attributes)
     second = await backend.grants.refresh(WEB, refresh_token=first.refresh_token, now=NOW + 60)
     before, after = (jwt.decode(t.id_token, options={"verify_signature": False}) for t in (first, second))
 
@@ -209,7 +221,7 @@ async def test_disabled_users_get_no_tokens(backend):
     """A disabled user's code, refresh token and userInfo are refused."""
     code, first = await issue(backend), await redeem(backend, await issue(backend))
     user = await ada(backend)
-    await backend.storage.users.change(user.sub, lambda u: replace(u, enabled=False))
+    await change_user(backend.storage, user.sub, enabled=False)
 
     assert await error_of(redeem(backend, code)) == "invalid_grant"
     assert await error_of(backend.grants.refresh(WEB, refresh_token=first.refresh_token, now=NOW)) == "invalid_grant"

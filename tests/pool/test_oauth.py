@@ -21,7 +21,7 @@ from gateway.pool.records import AppClient, Group
 from gateway.server import running
 from gateway.serving import POOL_LIMITS
 from tests.pool.test_grants import VERIFIER, challenge_of
-from tests.support.pool import CALLBACK, MACHINE, NOW, PASSWORD, WEB, ada, opened, options_for
+from tests.support.pool import CALLBACK, MACHINE, NOW, PASSWORD, WEB, ada, change_user, issue_code, opened, options_for
 
 BASE = "https://login.test"
 AMAZON_KEYS = {
@@ -58,8 +58,8 @@ def basic(client: AppClient, *, encode: bool = False) -> dict[str, str]:
 
 async def code_for(backend: Backend, client=WEB, scopes=("openid", "email"), verifier=VERIFIER) -> str:
     """A code for Ada."""
-    return await backend.grants.issue_code(
-        client, await ada(backend), redirect_uri=CALLBACK, scopes=scopes, nonce="n-1",
+    return await issue_code(
+        backend, client, await ada(backend), redirect_uri=CALLBACK, scopes=scopes, nonce="n-1",
         code_challenge=challenge_of(verifier), auth_time=NOW, now=NOW,
     )  # fmt: skip
 
@@ -406,8 +406,8 @@ async def test_claims_are_cognitos(http, backend):
 
 async def test_resource_becomes_the_audience(backend):
     """`resource` of the authorization request is the access token's `aud`, and stays on refresh."""
-    code = await backend.grants.issue_code(
-        WEB, await ada(backend), redirect_uri=CALLBACK, scopes=("openid",), nonce=None, code_challenge=None,
+    code = await issue_code(
+        backend, WEB, await ada(backend), redirect_uri=CALLBACK, scopes=("openid",), nonce=None, code_challenge=None,
         auth_time=NOW, now=NOW, resource="https://api.example.com",
     )  # fmt: skip
     first = await backend.grants.redeem(WEB, code=code, redirect_uri=CALLBACK, code_verifier=None, now=NOW)
@@ -488,7 +488,9 @@ async def test_a_client_without_revocation_has_no_origin(tmp_path, clock):
         tokens = await tokens_for(backend, http, client=client)
         header = {"Authorization": f"Bearer {tokens['access_token']}"}
         before = await http.get("/oauth2/userInfo", headers=header)
-        await backend.storage.grants.revoke_user((await ada(backend)).sub, NOW)
+        sub = (await ada(backend)).sub
+        async with backend.storage.transaction() as tx:
+            await tx.grants.revoke_user(sub, NOW)
         after = await http.get("/oauth2/userInfo", headers=header)
 
     for name in ("id_token", "access_token"):
@@ -516,9 +518,7 @@ async def test_a_user_in_a_hundred_groups_has_user_info(tmp_path, clock, letter)
 async def test_tokens_are_written_in_utf8(http, backend):
     """Text that is not ASCII takes its own bytes in a token, not six for each character."""
     user = await ada(backend)
-    await backend.storage.users.change(
-        user.sub, lambda user: replace(user, attributes={**user.attributes, "name": "Åda"})
-    )
+    await change_user(backend.storage, user.sub, attributes={**user.attributes, "name": "Åda"})
     tokens = await tokens_for(backend, http, scopes=("openid", "profile"))
     payload = base64.urlsafe_b64decode(tokens["id_token"].split(".")[1] + "==")
 

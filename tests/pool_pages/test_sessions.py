@@ -1,16 +1,15 @@
 """The browser's session at the pool: the cookie `cognito`."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.pool.app import Pool, create_pool
-from gateway.pool.records import User
 from gateway.pool.sso import SsoSessions
 from tests.pool_pages.browser import ASK, BASE, CALLBACK, PASSWORD, Browser
 from tests.pool_pages.conftest import Clock, newest_code, pool_options
+from tests.support.pool import change_user
 
 
 async def signed_in(browser: Browser) -> bool:
@@ -78,13 +77,10 @@ async def test_a_new_password_ends_older_sessions(browser: Browser, other: Brows
 async def test_a_disabled_account_has_no_session(browser: Browser, pool: Pool) -> None:
     """The session of an account that was disabled since leads to the sign-in page."""
     await browser.sign_in("ada@example.com", PASSWORD)
-
-    def disabled(user: User) -> User:
-        return replace(user, enabled=False)
-
-    found = await SsoSessions(pool.backend.storage.sso).find(browser.cookies["cognito"], pool.backend.now())
+    async with pool.backend.storage.snapshot() as tx:
+        found = await SsoSessions(tx.sso).find(browser.cookies["cognito"], pool.backend.now())
     assert found is not None
-    await pool.backend.storage.users.change(found.sub, disabled)
+    await change_user(pool.backend.storage, found.sub, enabled=False)
     assert not await signed_in(browser)
 
 

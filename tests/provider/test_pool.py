@@ -14,7 +14,7 @@ from gateway.pool.records import AppClient
 from gateway.provider.client import Provider, Tokens
 from gateway.provider.options import ProviderOptions
 from gateway.provider.presets import cognito, oidc
-from tests.support.pool import CALLBACK, MACHINE, NOW, PUBLIC, ROTATING, WEB, Clock, ada, options_for
+from tests.support.pool import CALLBACK, MACHINE, NOW, PUBLIC, ROTATING, WEB, Clock, ada, issue_code, options_for
 
 POOL_ID = "eu-west-1_AbC123xyz"
 BASE = "https://login.test"
@@ -34,7 +34,8 @@ class Pair:
 
     async def sign_in(self, provider: Provider, client: AppClient, *, nonce: str = "n-1") -> Tokens:
         """Ada signs in; what the pages would do is done through the pool's grants."""
-        code = await self.pool.backend.grants.issue_code(
+        code = await issue_code(
+            self.pool.backend,
             client,
             await ada(self.pool.backend),
             redirect_uri=CALLBACK,

@@ -3,12 +3,15 @@
 import functools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from gateway.core.secret import Secret
 from gateway.pool.backend import Backend
 from gateway.pool.options import CHEAPEST_FOR_TESTS, PoolOptions, SeedUser
 from gateway.pool.records import AppClient, Group, ResourceServer, User
+from gateway.pool.storage import PoolStorage
 from gateway.pool.stored import StoredKey
 from gateway.pool.tokens import new_key
 
@@ -54,7 +57,7 @@ async def opened(options: PoolOptions, clock: Callable[[], float]) -> AsyncItera
     await backend.storage.open()
     if options.secret is None:
         for use in ("id", "access"):
-            await backend.storage.keys.add(StoredKey(name=f"signing-{use}", value=signing_key(use)))
+            await backend.key(StoredKey(name=f"signing-{use}", value=signing_key(use)))
     async with backend:
         yield backend
 
@@ -105,3 +108,19 @@ async def ada(backend: Backend) -> User:
     """The seed user."""
     result = await backend.accounts.sign_in(WEB, "ada@example.com", PASSWORD, backend.now())
     return result.user
+
+
+async def change_user(storage: PoolStorage, sub: str, **changes: Any) -> User:
+    """Change a user behind everybody's back, as an administrator would."""
+    async with storage.transaction() as tx:
+        user = await tx.users.get(sub)
+        assert user is not None
+        changed = replace(user, **changes)
+        await tx.users.save(changed)
+    return changed
+
+
+async def issue_code(backend: Backend, client: AppClient, user: User, **asked: Any) -> str:
+    """A code, in a transaction of its own; what the pages do once they know the user."""
+    async with backend.storage.transaction() as tx:
+        return await backend.grants.issue_code(tx, client, user, **asked)
