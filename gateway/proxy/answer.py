@@ -2,10 +2,12 @@
 
 from gateway.core.asgi import HeaderList
 from gateway.errors import BadUpstreamAnswer
+from gateway.proxy.authentication import CHALLENGES
 from gateway.proxy.request import HOP_BY_HOP
 
-FRAMING = HOP_BY_HOP | {b"content-length"}
-"""Header lines that the connection keeps a note of; all but Content-Length end at this hop."""
+PASSED = CHALLENGES | {b"content-length"}
+NOTED = HOP_BY_HOP | PASSED
+"""Headers that the connection keeps a note of; all but those in PASSED end at this hop."""
 
 UNTIL_CLOSE = -2
 CHUNKED = -1

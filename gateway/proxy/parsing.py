@@ -6,7 +6,8 @@ import httptools
 
 from gateway.core.asgi import HeaderList
 from gateway.errors import BadUpstreamAnswer, UpstreamError
-from gateway.proxy.answer import FRAMING, body_length, check_interim, passed_on, reusable
+from gateway.proxy.answer import NOTED, PASSED, body_length, check_interim, passed_on, reusable
+from gateway.proxy.authentication import binds_response
 from gateway.proxy.heads import Heads
 from gateway.proxy.plain import read_head
 
@@ -164,11 +165,11 @@ class AnswerParser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
-        if name in FRAMING:
+        if name in NOTED:
             if self.phase == HEAD:
                 notes = self._notes
                 notes[name] = notes[name] + b"," + value if name in notes else value
-            if name != b"content-length":
+            if name not in PASSED:
                 return
         self._lines.append((name, value))
 
@@ -201,6 +202,7 @@ class AnswerParser:
         if method == "HEAD" or b"transfer-encoding" in notes:
             version = self._parser.get_http_version()
             self.keep = reusable(method, notes, parser_agrees=self.keep, version=version)
+        self.keep = self.keep and not binds_response(notes)
         self.status = status
         self.phase = BODY
         if method == "HEAD":

@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from gateway.core.asgi import HeaderList
+from gateway.proxy.authentication import CHALLENGES
 from gateway.proxy.request import HOP_BY_HOP
 
 _STATUS = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9]) [\t\x20-\x7e\x80-\xff]*")
@@ -70,6 +71,8 @@ def _pair(line: bytes) -> tuple[bytes, bytes] | None:
         if not value.isdigit() or len(value) > 15:
             return None
         pair = (_LENGTH, value)
+    elif name in CHALLENGES:
+        return None
     elif name in HOP_BY_HOP:
         if name != b"keep-alive" and (name != b"connection" or value.lower() != b"keep-alive"):
             return None

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from gateway.core.asgi import HeaderList
 from gateway.errors import BadData
+from gateway.proxy.authentication import binds_request
 
 CHUNKED = -1
 
@@ -25,8 +26,9 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     )
 )
-_SPECIAL = HOP_BY_HOP | {b"content-length", b"expect", b"host"}
+_SPECIAL = HOP_BY_HOP | {b"authorization", b"content-length", b"expect", b"host"}
 _ORDINARY = {b"host"}
+_AUTHORIZATION = frozenset((b"authorization",))
 _NAME = itemgetter(0)
 
 # RFC 9110 §9.2.2: repeating one of these is as good as sending it once.
@@ -45,6 +47,8 @@ class Request(NamedTuple):
     length: int
     expects: bool
     """It waits for `100 Continue` before it sends its body (RFC 9110 §10.1.1)."""
+    binds: bool = False
+    """It may authenticate the connection that carries it, which then serves no other request."""
 
     @property
     def replayable(self) -> bool:
@@ -58,7 +62,10 @@ def write_request(method: str, target: bytes, headers: HeaderList, host: bytes |
     The usual request (no body, nothing hop-by-hop left in it) costs one set intersection and one join.
     """
     special = _SPECIAL.intersection(map(_NAME, headers))
-    length, expects = 0, False
+    length, expects, binds = 0, False, False
+    if b"authorization" in special:
+        special -= _AUTHORIZATION
+        binds = binds_request(value for name, value in headers if name == b"authorization")
     if special != _ORDINARY or host is not None:
         length, expects = _framing(headers, special)
         headers = _reframed(headers, special, host, length, expects=expects)
@@ -69,7 +76,7 @@ def write_request(method: str, target: bytes, headers: HeaderList, host: bytes |
     if b"\n" in text or b"\r" in text or b"\0" in text or target.split() != [target]:
         raise BadData("a header line or the request target holds a control character")
     head = b"\r\n".join(lines)
-    return Request(head, method, length, expects)
+    return Request(head, method, length, expects, binds)
 
 
 def _method(method: str) -> bytes:

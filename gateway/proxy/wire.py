@@ -78,7 +78,7 @@ class Connection(AnswerParser, asyncio.Protocol):
         self.request = request
         self.receive = receive
         self.sending = request.length != 0
-        self.spoilt = False
+        self.spoilt = request.binds
         self.age = self.quiet = 0
         self.transport.write(request.head)
 
