@@ -77,7 +77,9 @@ class Box:
         self.newest_key_id = newest_key_id
 
     def seal(self, plain: bytes) -> str:
-        """The sealed value as base64url without padding."""
+        """The sealed value as base64url without padding. Raises ValueError for nothing: `open` would refuse it."""
+        if not plain:
+            raise ValueError("nothing to seal")
         nonce = token_bytes(NONCE_BYTES)
         sealed = self._ciphers[self._newest].encrypt(nonce, plain, self._newest + self._bound)
         return encode(self._newest + nonce + sealed)
@@ -129,7 +131,8 @@ def _decode_sealed(sealed: str) -> bytes:
         data = decode(sealed)
     except ValueError:
         raise _bad_seal() from None
-    if len(data) < KEY_ID_BYTES + NONCE_BYTES + TAG_BYTES:
+    # A tag alone is refused, too: OpenSSL did not check it where nothing was encrypted (CVE-2026-45446).
+    if len(data) <= KEY_ID_BYTES + NONCE_BYTES + TAG_BYTES:
         raise _bad_seal()
     return data
 

@@ -53,7 +53,7 @@ def other_open(case: dict[str, Any]) -> bytes | None:
     except ValueError:
         return None
     secrets = {hkdf(secret, "key-id", 4): secret for secret in case["secrets"]}
-    if b64(data) != sealed or len(data) < 32 or data[:4] not in secrets:
+    if b64(data) != sealed or len(data) < 33 or data[:4] not in secrets:
         return None
     key = hkdf(secrets[data[:4]], f"seal/{case['purpose']}", 32)
     parts = [part.encode() for part in (case["purpose"], *case["context"])]
