@@ -327,7 +327,7 @@ def upstream_options(upstream: Upstream) -> UpstreamOptions:
 def _back_channel(settings: GatewaySettings) -> httpx.AsyncClient:
     given = settings.provider
     try:
-        verify = ssl.create_default_context(cafile=given.ca_file) if given.ca_file else True
+        verify = ssl.create_default_context(cafile=given.ca_file)
     except OSError as error:
         raise SettingsError(f"provider.ca_file: cannot be read: {error.strerror or error}") from error
     address = given.domain if isinstance(given, CognitoProvider) else given.issuer

@@ -17,14 +17,15 @@ TIMEOUT = httpx.Timeout(5, connect=2, pool=2)
 TOTAL_SECONDS = 10
 
 
-def back_channel(*, verify: ssl.SSLContext | bool = True, trust_env: bool = True) -> httpx.AsyncClient:
+def back_channel(*, verify: ssl.SSLContext | None = None, trust_env: bool = True) -> httpx.AsyncClient:
     """The HTTP client to give to a Provider; whoever asks for it closes it.
 
+    `verify` None trusts the system's authorities, or those of SSL_CERT_FILE; httpx by itself would trust certifi's.
     It keeps no cookies: what the provider sets in one user's exchange must not travel in another's. `trust_env` reads
     HTTPS_PROXY and the like.
     """
     return httpx.AsyncClient(
-        verify=verify,
+        verify=verify or ssl.create_default_context(),
         trust_env=trust_env,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         headers={"user-agent": "cognito-gateway"},

@@ -11,6 +11,9 @@ from gateway.core.exchange import Answer, Call
 from gateway.errors import ProviderUnavailable
 from gateway.provider import backchannel
 from gateway.provider.backchannel import MAX_BODY, back_channel, carry
+from gateway.server import running
+from tests.support.certificates import make_authority
+from tests.support.raw_http import Recorder
 
 URL = "https://login.example/oauth2/token"
 CALL = Call("POST", URL, {"authorization": "Basic hush"}, b"code=hush")
@@ -47,6 +50,30 @@ async def test_what_is_sent_and_what_comes_back():
     assert seen[0].headers["accept-encoding"] == "identity"
     await carry(http, Call("GET", URL))
     assert "content-length" not in seen[1].headers
+
+
+@pytest.mark.parametrize("trust_env", [True, False])
+async def test_the_systems_authorities_are_trusted(trust_env, monkeypatch, tmp_path):
+    """A company's own authority is in the system's store, which OpenSSL reads (SSL_CERT_FILE names it here), and not in
+    certifi's list; without it, the same server is not believed, and the reason is said."""
+    authority = make_authority(tmp_path)
+    pair = (str(authority.certificate), str(authority.key))
+    async with running(Recorder(), certificate=pair) as server:
+        call = Call("GET", f"https://localhost:{server.port}/")
+        async with back_channel(trust_env=trust_env) as http:
+            with pytest.raises(ProviderUnavailable):
+                await carry(http, call)
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+        async with back_channel(trust_env=trust_env) as http:
+            assert (await carry(http, call)).status == 200
+
+
+def test_no_other_list_of_authorities_is_used(monkeypatch):
+    """certifi's bundle is never opened."""
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    monkeypatch.setattr("certifi.where", lambda: pytest.fail("certifi was asked"))
+    back_channel()
 
 
 async def test_a_body_of_the_largest_size():
