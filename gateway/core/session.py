@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from secrets import token_bytes
 from typing import Any
@@ -57,15 +58,38 @@ def new_session_id() -> str:
 
 
 def groups_in(claims: Mapping[str, Any], claim: str) -> tuple[str, ...]:
-    """The groups that a claim names: a list's texts, or one text. Whatever else it holds is no group.
+    """The groups that a claim names: a list's texts, or what a text lists. Whatever else it holds is no group.
 
-    The empty text is none either: it would match a rule whose list of groups was written `a,,b` (oauth2-proxy #3365).
+    `claim` may be a path, such as Keycloak's `realm_access.roles`. The empty text is no group: it would match a rule
+    whose list of groups was written `a,,b` (oauth2-proxy #3365).
     """
     if claim == "email" and not is_verified(claims):
         return ()  # anybody could write themselves into such a group
-    found = claims.get(claim)
-    listed = [found] if isinstance(found, str) else found if isinstance(found, list) else []
+    found = claim_at(claims, claim)
+    listed = _listed(found) if isinstance(found, str) else found if isinstance(found, list) else []
     return tuple(name for name in listed if isinstance(name, str) and name)
+
+
+def claim_at(claims: Mapping[str, Any], path: str) -> object:
+    """The claim of that very name, else what is at the path: each dot may lead into an object. None when nothing is."""
+    if path in claims:
+        return claims[path]
+    for dot in (at for at, char in enumerate(path) if char == "."):
+        inner = claims.get(path[:dot])
+        if isinstance(inner, dict) and (found := claim_at(inner, path[dot + 1 :])) is not None:
+            return found
+    return None
+
+
+def _listed(text: str) -> list[str]:
+    """A list that came as a text: Cognito writes a SAML user's groups as `[a, b]`, others as JSON."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return [text]
+    with suppress(ValueError, RecursionError):
+        found = json.loads(text)
+        if all(isinstance(name, str) for name in found):
+            return list(found)
+    return text[1:-1].split(", ")
 
 
 def keep_claims(claims: Mapping[str, Any], kept: frozenset[str] | None) -> dict[str, Any]:

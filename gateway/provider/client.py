@@ -26,7 +26,7 @@ from gateway.core.exchange import (
     revoke_call,
     userinfo_call,
 )
-from gateway.core.session import TokenSet
+from gateway.core.session import TokenSet, claim_at
 from gateway.core.tokens import Expected, expires_at, verify_access_token, verify_id_token
 from gateway.errors import BadToken, ProviderError
 from gateway.provider.backchannel import carry
@@ -218,7 +218,9 @@ class Provider:
 
         When userInfo does not answer, a sign-in goes on without, and a refresh leaves the session's claims alone.
         """
-        if claims is None or self.options.token_use_required or self.options.wanted_claims <= claims.keys():
+        if claims is None or self.options.token_use_required:
+            return claims
+        if all(claim_at(claims, name) is not None for name in self.options.wanted_claims):
             return claims
         try:
             if await self._discovery.endpoint("userinfo_endpoint") is None:

@@ -274,10 +274,25 @@ def test_nothing_secret_prints():
         (None, ()),
         ({"a": 1}, ()),
         (7, ()),
+        ("[a, b]", ("a", "b")),
+        ("[a]", ("a",)),
+        ("[]", ()),
+        ("[a b, CN=c,OU=d, e]", ("a b", "CN=c,OU=d", "e")),
+        ("[, a]", ("a",)),
+        ('["a", "b, c"]', ("a", "b, c")),
+        ('["a", 1]', ('"a"', "1")),
+        ('["a"', ('["a"',)),
+        ("[" * 100_000 + "]", ("[" * 99_999,)),
+        ('["' + "[" * 100_000 + "]", ('"' + "[" * 100_000,)),
+        ("[a", ("[a",)),
+        ("a]", ("a]",)),
+        ("a, b", ("a, b",)),
+        (["[a, b]"], ("[a, b]",)),
     ],
 )
 def test_groups_are_texts_that_are_not_empty(found, groups):
-    """oauth2-proxy #3365: the empty text is no group; what is no text is none either."""
+    """oauth2-proxy #3365: the empty text is no group; what is no text is none either. A list may be written as a text:
+    as Cognito does for SAML users, `[a, b]`, or as JSON; any other text is one group, whatever is in it."""
     assert groups_in({"cognito:groups": found}, "cognito:groups") == groups
 
 
@@ -285,6 +300,35 @@ def test_no_claim_no_groups():
     """Cognito leaves the claim out for somebody in no group; another claim may be configured."""
     assert groups_in({"sub": "s"}, "cognito:groups") == ()
     assert groups_in({"roles": ["a"]}, "roles") == ("a",)
+
+
+KEYCLOAK = {
+    "realm_access": {"roles": ["admin"]},
+    "resource_access": {"my.app": {"roles": ["editor"]}, "my": {"app": 7}},
+    "https://example.com/roles": ["x"],
+    "a.b": ["literal"],
+    "a": {"b": ["nested"], "null": None},
+}
+
+
+@pytest.mark.parametrize(
+    ("claim", "groups"),
+    [
+        ("realm_access.roles", ("admin",)),
+        ("resource_access.my.app.roles", ("editor",)),
+        ("https://example.com/roles", ("x",)),
+        ("a.b", ("literal",)),
+        ("a.null", ()),
+        ("realm_access", ()),
+        ("realm_access.roles.admin", ()),
+        ("realm_access.", ()),
+        (".roles", ()),
+        ("nothing.at.all", ()),
+    ],
+)
+def test_groups_may_be_inside_an_object(claim, groups):
+    """`realm_access.roles` (Keycloak): a claim of that very name comes first, then each dot may lead into an object."""
+    assert groups_in(KEYCLOAK, claim) == groups
 
 
 def test_only_claims_that_are_needed_are_kept():

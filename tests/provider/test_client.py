@@ -676,9 +676,9 @@ async def test_the_first_address_left_out_is_one_warning(caplog):
 
 async def test_userinfo_is_not_asked_when_nothing_is_missing():
     """Cognito's ID token says what its userInfo says, and a complete ID token needs no second call."""
-    complete = replace(oidc_options(), wanted_claims=frozenset({"sub", "email"}))
+    complete = replace(oidc_options(), wanted_claims=frozenset({"sub", "email", "realm_access.roles"}))
     for options in (replace(cognito_options(), wanted_claims=WANTED), complete):
-        party = Party(options)
+        party = Party(options, id_changes={"realm_access": {"roles": ["admins"]}})
         await party.sign_in()
         assert party.fake.calls["/oauth2/userInfo"] == 0
 
