@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from gateway.core.asgi import ASGIApp, HeaderList, Message, Receive, Scope, Send
+from gateway.core.cookie_names import CookieNames, cookie_names
 from gateway.core.cookies import CookieSpec
 from gateway.core.forwarding import Forwarding
 from gateway.core.identity_headers import HeaderTemplates, owned_names
@@ -95,7 +96,8 @@ class Gateway(Middleware):
         sessions = build_sessions(settings, ring, provider, templates, render)
         paths = flow_paths(settings)
         context = (provider.options.issuer, provider.options.client_id)
-        cookies = FlowCookies(ring, context, secure=settings.secure, callback_path=paths.callback)
+        names = own_cookies(settings)
+        cookies = FlowCookies(ring, context, names=names, secure=settings.secure, callback_path=paths.callback)
         flow = AuthFlow(
             provider=provider,
             sessions=sessions,
@@ -248,10 +250,10 @@ def build_sessions(
 
 def session_policy(settings: GatewaySettings, templates: HeaderTemplates) -> SessionPolicy:
     """How sessions are kept: only the claims that rules and headers name, only the tokens that headers carry."""
-    given, groups_claim = settings.session, settings.provider.groups_claim
+    given, groups_claim, names = settings.session, settings.provider.groups_claim, own_cookies(settings)
     return SessionPolicy(
-        cookie=_cookie("cg_session", settings),
-        idle_cookie=_cookie("cg_idle", settings),
+        cookie=_cookie(names.session, settings),
+        idle_cookie=_cookie(names.idle, settings),
         lifetime=given.lifetime,
         idle_timeout=given.idle_timeout,
         outage_grace=given.outage_grace,
@@ -263,11 +265,15 @@ def session_policy(settings: GatewaySettings, templates: HeaderTemplates) -> Ses
     )
 
 
+def own_cookies(settings: GatewaySettings) -> CookieNames:
+    """What this gateway's cookies are called."""
+    given = settings.session
+    return cookie_names(given.cookie_name, secure=settings.secure, shared=given.cookie_domain is not None)
+
+
 def _cookie(name: str, settings: GatewaySettings) -> CookieSpec:
-    domain = settings.session.cookie_domain
-    # RFC 6265bis §4.1.3: `__Host-` forbids a Domain, `__Secure-` does not.
-    prefix = "" if not settings.secure else "__Secure-" if domain else "__Host-"
-    return CookieSpec(prefix + name, domain=domain, secure=settings.secure, same_site=settings.session.same_site)
+    given = settings.session
+    return CookieSpec(name, domain=given.cookie_domain, secure=settings.secure, same_site=given.same_site)
 
 
 def build_bearers(

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from gateway.core import cookie_names
 from gateway.core.emails import EmailPolicy
 from gateway.core.oidc import RESERVED_PARAMETERS
 from gateway.settings.values import (
@@ -183,6 +184,17 @@ class Session(Section):
         default=None, description="A parent domain to share the session with; absent, the host alone."
     )
     same_site: Literal["Lax", "Strict"] = "Lax"
+    cookie_name: str = Field(
+        default=cookie_names.DEFAULT,
+        description="cg_<word>_session where several gateways share a host; the other cookies' names follow from it.",
+    )
+
+    @field_validator("cookie_name")
+    @classmethod
+    def _own_name(cls, name: str) -> str:
+        if not cookie_names.FORM.fullmatch(name):
+            raise ValueError("must be cg_session, or one word more, for example cg_payroll_session")
+        return name
 
     @field_validator("secrets")
     @classmethod

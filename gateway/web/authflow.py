@@ -1,8 +1,10 @@
 """Sign-in: send the browser to the provider, take it back, begin the session."""
 
+import logging
 import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote, unquote, urlencode
 
@@ -11,19 +13,22 @@ from starlette.responses import Response
 from gateway.core.asgi import HeaderList, Receive, Scope
 from gateway.core.cookies import RequestCookies
 from gateway.core.flow import (
+    MAX_REST,
     MAX_STATE_RETURN,
     Flow,
     FlowSecrets,
+    Stale,
     Step,
     binding_hash,
     flow_secrets,
-    is_bound,
     judge_callback,
     pack_flow,
+    staleness,
     unpack_flow,
 )
 from gateway.core.navigation import Navigation, navigation
 from gateway.core.oidc import CallbackCode, CallbackError, pkce_challenge, read_callback
+from gateway.core.packed_address import pack_address, unpack_address
 from gateway.core.returnto import HOME, ReturnTargets
 from gateway.core.seal import KeyRing
 from gateway.errors import BadData, BadToken, ProviderRefused, ProviderUnavailable
@@ -31,12 +36,17 @@ from gateway.provider.client import Provider
 from gateway.sessions.service import Sessions
 from gateway.web import pages
 from gateway.web.answers import html, problem, redirect, unprompted, with_cookies
-from gateway.web.binding import FlowCookies
+from gateway.web.binding import HEAD_BYTES, FlowCookies, fitting, size
 from gateway.web.requests import request_cookies, single
+from gateway.web.spent import Spent
 
 _RETRY_SECONDS: Final = "5"
 _FINAL_REFUSALS: Final = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"})
 """Refusals that mean 'set up wrongly': starting again would end the same way."""
+_OTHER_LINES: Final = 640
+"""Bytes of our responses' heads without Location and Set-Cookie, at most."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +89,7 @@ class AuthFlow:
         self.paths = paths
         self._state_box = ring.box("state", provider.options.issuer, provider.options.client_id)
         self._cookies = cookies
+        self._arrived = Spent()
 
     # Out to the provider
 
@@ -86,7 +97,7 @@ class AuthFlow:
         """A redirect to the provider; a page when it cannot be reached, or when sign-ins go round in circles."""
         cookies = request_cookies(headers)
         if self._cookies.looping(cookies, now):
-            return html(400, pages.too_many_attempts(self.paths.login_to(return_to)))
+            return html(400, pages.cookie_not_kept(self.paths.login_to(return_to)))
         return await self._start(cookies, self._safe(return_to), now, attempt)
 
     async def login(self, scope: Scope, receive: Receive, now: int) -> Response:
@@ -99,27 +110,43 @@ class AuthFlow:
         if navigation("GET", scope["headers"]) is Navigation.UNPROMPTED:
             return unprompted()
         if self._signed_in(cookies, now):
-            return redirect(target)
+            return self._arrive(target, [])
         response = await self._start(cookies, target, now, attempt=1)
         return with_cookies(response, [self._cookies.forget_sign_ins()])
 
-    async def _start(self, cookies: RequestCookies, return_to: str, now: int, attempt: int) -> Response:
-        binding, lines = self._cookies.bind(cookies, now)
-        rides = len(return_to.encode()) <= MAX_STATE_RETURN
+    async def _start(
+        self, cookies: RequestCookies, return_to: str, now: int, attempt: int, before: Flow | None = None
+    ) -> Response:
+        """`before`: the flow that this one follows, whose slot it takes over."""
+        binding = self._cookies.binding(cookies, now)
+        packed = pack_address(return_to)
+        address, rest = packed[:MAX_STATE_RETURN], packed[MAX_STATE_RETURN:]
         flow = Flow(
             id=secrets.token_bytes(16),
             started_at=now,
             attempt=attempt,
-            binding=binding_hash(binding),
-            return_to=return_to if rides else None,
+            binding=binding_hash(binding.value),
+            address=address,
         )
-        if not rides:
-            lines += self._cookies.keep_return(flow, return_to)
+        lines = []
+        if rest:
+            slot = (before.slot if before else 0) or binding.free_slot(flow.id[0], now)
+            if not slot or len(rest) > MAX_REST:
+                return self._cannot_keep(return_to)
+            flow, binding = replace(flow, slot=slot), binding.with_slot(slot, flow.ends_at)
+            lines = [self._cookies.keep_rest(flow, rest)]
         try:
-            address = await self._authorize_url(flow, binding)
+            location = await self._authorize_url(flow, binding.value)
         except ProviderUnavailable as error:
             return self._unavailable(error, self.paths.login_to(return_to))
-        return with_cookies(redirect(address), lines)
+        lines = [self._cookies.keep(binding, now), *lines]
+        room = HEAD_BYTES - _OTHER_LINES - len(location) - size(lines)
+        return with_cookies(redirect(location), lines + fitting(self._cookies.surplus(cookies, binding), room))
+
+    def _cannot_keep(self, return_to: str) -> Response:
+        _log.info("a return address of %d characters is too long to be kept during sign-in", len(return_to))
+        challenge = {"www-authenticate": "Bearer"}
+        return html(401, pages.address_too_long(self.paths.login_to(HOME)), headers=challenge)
 
     async def _authorize_url(self, flow: Flow, binding: bytes) -> str:
         state = self._state_box.seal(pack_flow(flow))
@@ -144,33 +171,44 @@ class AuthFlow:
         except BadData:
             return self._rejected()
         opened = self._open_state(answer.state)
-        if isinstance(answer, CallbackError):
-            return self._provider_said_no(answer, opened[1] if opened else None, cookies)
-        if opened is None:
-            return self._rejected()
+        if opened is not None:
+            return await self._came_back(answer, opened, cookies, now)
+        return self._rejected() if isinstance(answer, CallbackCode) else self._stranger_says_no(answer)
+
+    async def _came_back(
+        self, answer: CallbackCode | CallbackError, opened: tuple[str, Flow], cookies: RequestCookies, now: int
+    ) -> Response:
         key_id, flow = opened
-        binding = is_bound(flow, self._cookies.bindings(cookies, now)) if flow.fresh(now) else None
-        step = judge_callback(flow, usable=binding is not None, signed_in=self._signed_in(cookies, now))
+        binding = self._cookies.bound(cookies, flow, now)
+        stale = staleness(flow, now, bound=binding is not None, seen=flow.id in self._arrived)
+        if isinstance(answer, CallbackError):
+            if stale is not None:
+                return self._stranger_says_no(answer)
+            return self._provider_said_no(answer, self._return_address(cookies, flow) or HOME)
+        step = judge_callback(flow, stale, signed_in=self._signed_in(cookies, now))
         if binding is not None and step is Step.EXCHANGE:
+            # One state and one binding buy one call of the token endpoint.
+            self._arrived.add(flow.id, flow.ends_at, now)
             return await self._exchange(cookies, answer, flow, (key_id, binding), now)
-        return await self._go_on(step, flow, cookies, now)
+        return await self._go_on(step, stale, flow, cookies, now)
 
     async def _exchange(
         self, cookies: RequestCookies, answer: CallbackCode, flow: Flow, keys: tuple[str, bytes], now: int
     ) -> Response:
         target = self._return_address(cookies, flow)
+        login = self.paths.login_to(target or HOME)
         try:
             lines = await self._begin_session(cookies, answer.code, flow, keys, now)
         except ProviderUnavailable as error:
-            return self._unavailable(error, self.paths.login_to(target))
+            return self._unavailable(error, login)
         except BadData:
-            return self._not_understood("The sign-in service sent something that cannot be used.", target)
+            return self._not_understood("The sign-in service sent something that cannot be used.", login)
         except ProviderRefused as error:
             if error.error in _FINAL_REFUSALS:
-                return self._not_understood("The sign-in service does not accept this gateway as its client.", target)
-            again = judge_callback(flow, usable=False, signed_in=self._signed_in(cookies, now))
-            return await self._go_on(again, flow, cookies, now)
-        return with_cookies(redirect(target), lines)
+                return self._not_understood("The sign-in service does not accept this gateway as its client.", login)
+            again = judge_callback(flow, Stale.REFUSED, signed_in=self._signed_in(cookies, now))
+            return await self._go_on(again, Stale.REFUSED, flow, cookies, now)
+        return self._arrive(target, lines, self._cookies.unbind(cookies, flow.binding))
 
     async def _begin_session(
         self, cookies: RequestCookies, code: str, flow: Flow, keys: tuple[str, bytes], now: int
@@ -193,23 +231,43 @@ class AuthFlow:
         # The session that this one replaces, if any, may be somebody else's: it ends as at sign-out (C6, C16).
         await self._sessions.end(cookies, now)
         self._cookies.spend(flow.binding, now)
-        lines = [*started.set_cookies, *self._cookies.unbind(cookies), self._cookies.count_sign_in(cookies, now)]
-        return lines if flow.return_to else [*lines, self._cookies.drop_return(flow)]
+        return [*started.set_cookies, self._cookies.count_sign_in(cookies, now), *self._cookies.drop_rest(flow)]
 
-    async def _go_on(self, step: Step, flow: Flow, cookies: RequestCookies, now: int) -> Response:
+    async def _go_on(self, step: Step, stale: Stale | None, flow: Flow, cookies: RequestCookies, now: int) -> Response:
         target = self._return_address(cookies, flow)
         if step is Step.GO_ON:
-            return redirect(target)
+            return self._arrive(target, self._cookies.drop_rest(flow))
         if step is Step.RESTART:
-            return await self._start(cookies, target, now, flow.attempt + 1)
-        return html(400, pages.too_many_attempts(self.paths.login_to(target)))
+            return await self._start(cookies, target or HOME, now, flow.attempt + 1, flow)
+        login = self.paths.login_to(target or HOME)
+        if stale is Stale.UNBOUND:
+            return html(400, pages.cookie_not_kept(login))
+        return html(400, pages.too_many_attempts(login, late=stale is Stale.LATE))
 
-    def _provider_said_no(self, answer: CallbackError, flow: Flow | None, cookies: RequestCookies) -> Response:
-        """A readable page by kind. Its status says more than 400 only when `state` is one of ours."""
-        login = self.paths.login_to(self._return_address(cookies, flow)) if flow else self.paths.login
+    def _arrive(self, target: str | None, lines: list[bytes], more: Iterable[bytes] = ()) -> Response:
+        """On to the return address; a page that says so where it is lost. `more`: Set-Cookie values for what room is
+        left."""
+        room = HEAD_BYTES - _OTHER_LINES - size(lines)
+        if target is None:
+            _log.info("a return address did not come back: its cookie is gone")
+            response = html(200, pages.address_lost(HOME))
+        elif len(target) <= room:
+            room -= len(target)
+            response = redirect(target)
+        else:
+            response = html(200, pages.go_on(target))
+        return with_cookies(response, [*lines, *fitting(more, room)])
+
+    def _provider_said_no(self, answer: CallbackError, target: str) -> Response:
+        """A readable page by kind, with the provider's own words."""
         said = f"{answer.error}: {answer.description}" if answer.description else answer.error
-        status, body = pages.provider_error(answer.problem, said, login)
-        return html(status if flow else 400, body)
+        status, body = pages.provider_error(answer.problem, self.paths.login_to(target), said)
+        return html(status, body)
+
+    def _stranger_says_no(self, answer: CallbackError) -> Response:
+        """The same page where the flow is not one of this browser: anybody could have written the words, and they are
+        not shown; nor does its status look like a server's trouble."""
+        return html(400, pages.provider_error(answer.problem, self.paths.login)[1])
 
     def _signed_in(self, cookies: RequestCookies, now: int) -> bool:
         return self._sessions.recognise(cookies, now) is not None
@@ -224,8 +282,12 @@ class AuthFlow:
         except BadData:
             return None
 
-    def _return_address(self, cookies: RequestCookies, flow: Flow) -> str:
-        return self._safe(flow.return_to or self._cookies.returned(cookies, flow))
+    def _return_address(self, cookies: RequestCookies, flow: Flow) -> str | None:
+        """None when the rest of a long address is gone."""
+        try:
+            return self._safe(unpack_address(flow.address + self._cookies.rest(cookies, flow)))
+        except BadData:
+            return None
 
     def _safe(self, return_to: str | None) -> str:
         """Where a browser may go. Not to our own addresses: a sign-in that returns to one goes round in circles."""
@@ -244,5 +306,5 @@ class AuthFlow:
         body = pages.unavailable("Sign-in is not available right now", error.public, retry)
         return html(503, body, headers={"retry-after": _RETRY_SECONDS})
 
-    def _not_understood(self, reason: str, target: str) -> Response:
-        return html(502, pages.not_understood(reason, self.paths.login_to(target)))
+    def _not_understood(self, reason: str, login: str) -> Response:
+        return html(502, pages.not_understood(reason, login))

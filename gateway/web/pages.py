@@ -36,17 +36,32 @@ CONTENT_SECURITY_POLICY: Final = (
 that the browser is then redirected away from, and Chromium applies `form-action` to the redirect's target too."""
 
 
-def page(title: str, *paragraphs: str, actions: str = "", fine: str = "") -> str:
-    """The layout. `title`, `paragraphs` and `fine` are plain text; `actions` is HTML made by `link` or `form`."""
+def page(title: str, *paragraphs: str, actions: str = "", fine: str = "", to: str = "") -> str:
+    """The layout. `title`, `paragraphs` and `fine` are plain text; `actions` is HTML made by `link` or `form`; `to` is an
+    address to which the browser goes on by itself."""
     text = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs)
     row = f'<div class="actions">{actions}</div>' if actions else ""
     note = f'<p class="fine">{escape(fine)}</p>' if fine else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
+        f"{_refresh(to) if to else ''}<title>{escape(title)}</title><style>{_STYLE}</style></head>"
         f"<body><main><h1>{escape(title)}</h1>{text}{row}{note}</main></body></html>"
     )
+
+
+_QUOTE: Final = "'"
+
+
+def _refresh(address: str) -> str:
+    # HTML §4.2.5.3, "shared declarative refresh steps": in quotes, the address may hold anything but such a quote.
+    content = f"0;url='{address.replace(_QUOTE, '%27')}'"
+    return f'<meta http-equiv="refresh" content="{escape(content)}">'
+
+
+def go_on(target: str) -> str:
+    """In place of a redirect: for an address that is too long for a header, or where the browser has to start anew."""
+    return page("You are being signed in", "This takes a moment.", actions=link(target, "Continue"), to=target)
 
 
 def link(address: str, text: str, *, quiet: bool = False, top: bool = False) -> str:
@@ -102,14 +117,48 @@ def forbidden(home: str, logout: str | None) -> str:
     )
 
 
-def too_many_attempts(login: str) -> str:
-    """The redirect-loop breaker's page."""
+def cookie_not_kept(login: str) -> str:
+    """The redirect-loop breaker's page, where the browser came back without a cookie of ours."""
     return page(
         "Sign-in does not complete",
         "You were sent to the sign-in page several times in a row, and each time your browser came back without its cookie.",
         "Check that cookies are allowed for this address, and that it is the one that you normally use. "
         "A private window or another browser helps to find out.",
         actions=link(login, "Try again"),
+    )
+
+
+def too_many_attempts(login: str, *, late: bool) -> str:
+    """The redirect-loop breaker's page, where the cookies are not the cause."""
+    cause = (
+        "Each time you came back too late: a sign-in has to be finished within 15 minutes."
+        if late
+        else "Each time you came back with something that the sign-in service had used up already, or did not accept."
+    )
+    return page(
+        "Sign-in does not complete",
+        "You were sent to the sign-in page several times in a row.",
+        cause,
+        actions=link(login, "Start again"),
+    )
+
+
+def address_too_long(login: str) -> str:
+    """Before a sign-in: the address cannot be kept until it is over."""
+    return page(
+        "Please sign in first",
+        "You are not signed in, and the address that you asked for is too long to be kept during the sign-in.",
+        "Sign in, then open it again.",
+        actions=link(login, "Sign in"),
+    )
+
+
+def address_lost(home: str) -> str:
+    """After a sign-in: the address is not there any more."""
+    return page(
+        "You are signed in",
+        "The address that you asked for was too long to be kept. Please open it again.",
+        actions=link(home, "Go to the start page"),
     )
 
 
@@ -131,11 +180,12 @@ _PROBLEMS: Final[dict[Problem, tuple[int, str, str]]] = {
 }
 
 
-def provider_error(problem: Problem, said: str, login: str) -> tuple[int, str]:
-    """Status and page for what the provider said. `said` is the provider's text or an attacker's: shown escaped, and
-    marked as a quotation (H2)."""
+def provider_error(problem: Problem, login: str, said: str = "") -> tuple[int, str]:
+    """Status and page for what the provider said. `said` is its own text: shown escaped, and marked as a quotation
+    (H2)."""
     status, title, sentence = _PROBLEMS[problem]
-    return status, page(title, sentence, actions=link(login, "Try again"), fine=f"It said: “{said}”")
+    fine = f"It said: “{said}”" if said else ""
+    return status, page(title, sentence, actions=link(login, "Try again"), fine=fine)
 
 
 def not_understood(reason: str, login: str) -> str:

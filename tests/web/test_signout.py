@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from tests.support.world import NAVIGATION, World
+from tests.support.world import NAVIGATION, SETTINGS, World
 
 SAME = {**NAVIGATION, "sec-fetch-site": "same-origin"}
 
@@ -167,3 +167,28 @@ async def test_no_token_is_in_the_sign_out_address():
 
     assert "eyJ" not in answer.headers["location"]
     assert "refresh" not in answer.headers["location"]
+
+
+async def test_two_gateways_of_one_host_do_not_sign_each_other_out():
+    """V7: with a `session.cookie_name` of its own, a gateway on another port of the same host signs in, refreshes and
+    signs out without touching the first one's cookies (cookies know no ports)."""
+    one = World()
+    other = World({"session": {**SETTINGS["session"], "cookie_name": "cg_payroll_session", "idle_timeout": "1h"}})
+    visitor, jar = one.visitor(), other.visitor()
+    await visitor.sign_in()
+    jar.client._cookies = visitor.client._cookies  # one browser
+    first = dict(visitor.cookies)
+
+    await jar.sign_in()
+    both = dict(visitor.cookies)
+    await jar.fetch("/oauth2/logout", "POST", headers=SAME)
+
+    assert {
+        "__Host-cg_payroll_session",
+        "__Host-cg_payroll_idle",
+        "__Host-cg_payroll_signins",
+    } == both.keys() - first.keys()
+    assert {name: value for name, value in visitor.cookies.items() if name in first} == first
+    assert (await visitor.navigate("/")).status_code == 200
+    assert (await jar.navigate("/")).status_code == 302
+    assert b"cookie" not in one.app.last
