@@ -257,7 +257,7 @@ def session_policy(settings: GatewaySettings, templates: HeaderTemplates) -> Ses
         lifetime=given.lifetime,
         idle_timeout=given.idle_timeout,
         outage_grace=given.outage_grace,
-        kept_claims=frozenset({"sub", groups_claim}) | templates.claims,
+        kept_claims=frozenset({"sub"}) | templates.claims,
         groups_claim=groups_claim,
         keep_id_token=templates.needs_id_token,
         keep_access_token=templates.needs_access_token,

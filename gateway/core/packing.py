@@ -13,8 +13,8 @@ from gateway.core.seal import decode, encode
 from gateway.errors import BadData
 
 FORMAT = 1
-MAX_TEXT = 64 * 1024
-"""Inflated bytes: twice the largest request header, so that a cookie is no bomb (C9). Holds when packing, too."""
+MAX_TEXT = 256 * 1024
+"""Inflated bytes: two of the largest tokens with claims, so that a cookie is no bomb (C9). Holds when packing, too."""
 
 MAX_SEGMENTS = 8  # a JWT has 3, a JWE 5 (RFC 7516 §7.1)
 ABSENT, AS_TEXT = 0, 255

@@ -19,8 +19,9 @@ from gateway.core.documents import json_object
 from gateway.core.jwks import KeySet
 from gateway.errors import BadData, BadSignature, BadToken, TokenExpired
 
-# Cognito's are 1 to 2 KB; one with a hundred groups reaches 8. Our server takes 32 KiB of headers.
-MAX_TOKEN = 16384
+# Cognito's are 1 to 2 KB. A user may be in a hundred groups with names of 128 characters: 18 KB in ASCII, 103 KB in a
+# script whose characters JSON may write as `\uXXXX`. How much of that a request can carry, the server's limits say.
+MAX_TOKEN = 128 * 1024
 MAX_HEADER = 2048
 # Seconds that a provider's clock may be ahead of ours. go-oidc grants five minutes, Amazon's own verifier none.
 CLOCK_SKEW = 60

@@ -6,12 +6,12 @@ from typing import Any, Final, Protocol
 
 from gateway.core.asgi import HeaderList
 from gateway.core.session import Session, TokenSet, groups_in
+from gateway.core.tokens import MAX_TOKEN
 from gateway.errors import BadToken
 from gateway.sessions.service import Live
 
-_CACHE: Final = 1024
-_LONGEST: Final = 8 * 1024
-"""Characters of a header that is looked at: Cognito's tokens have about 1,100."""
+_CACHE_BYTES: Final = 16 * 2**20
+"""About 1,500 of Cognito's usual tokens, 300 of its longest."""
 
 
 class Verifier(Protocol):
@@ -27,7 +27,7 @@ class Verifier(Protocol):
 def bearer_token(headers: HeaderList) -> str | None:
     """The one Bearer token of the request (RFC 6750 §2.1), or None. Two Authorization lines are none (A17)."""
     lines = [value for name, value in headers if name == b"authorization"]
-    if len(lines) != 1 or len(lines[0]) > _LONGEST:
+    if len(lines) != 1 or len(lines[0]) > MAX_TOKEN:
         return None
     scheme, _, token = lines[0].partition(b" ")
     if scheme.lower() != b"bearer" or not token or b" " in token.strip():
@@ -55,6 +55,8 @@ class Bearers:
         self._groups_claim = groups_claim
         self._render = render
         self._known: OrderedDict[str, Live] = OrderedDict()
+        self._size = 0
+        self._limit = _CACHE_BYTES
         self._judged_by: object = None
 
     async def recognise(self, token: str, now: int) -> Live:
@@ -62,7 +64,7 @@ class Bearers:
         keys = self._verifier.keys_in_use()
         if keys is not self._judged_by:
             self._known.clear()
-            self._judged_by = keys
+            self._size, self._judged_by = 0, keys
         live = self._known.get(token)
         if live is not None and now < live.session.access_expires_at:
             self._known.move_to_end(token)
@@ -70,10 +72,19 @@ class Bearers:
         claims = await self._verifier.verify_bearer(token, now, self._client_ids, self._audiences)
         session = _as_session(token, claims, groups_in(claims, self._groups_claim))
         live = Live(session, self._render(session), frozenset(session.groups))
-        self._known[token] = live
-        if len(self._known) > _CACHE:
-            self._known.popitem(last=False)
+        self._keep(token, live)
         return live
+
+    def _keep(self, token: str, live: Live) -> None:
+        """Remember it, at the cost of those that were asked for the longest time ago."""
+        self._size += live.cost() - self._forgotten(token)
+        self._known[token] = live
+        while self._size > self._limit:
+            self._size -= self._known.popitem(last=False)[1].cost()
+
+    def _forgotten(self, token: str) -> int:
+        known = self._known.pop(token, None)
+        return 0 if known is None else known.cost()
 
 
 def _as_session(token: str, claims: Mapping[str, Any], groups: tuple[str, ...]) -> Session:

@@ -38,6 +38,8 @@ class FakeCognito:
     now: Callable[[], int]
     claims: dict[str, Any] = field(default_factory=dict)
     """Changes to the ID token's claims."""
+    access: dict[str, Any] = field(default_factory=dict)
+    """Changes to the access token's claims."""
     down: bool = False
     refusal: str | None = None
     """An OAuth error that the token endpoint answers."""
@@ -74,7 +76,7 @@ class FakeCognito:
         times = {"iat": now, "auth_time": now, "exp": now + LIFETIME}
         return {
             "id_token": sign(id_claims(**{"nonce": nonce, **times, **self.claims}), "id"),
-            "access_token": sign(access_claims(**times), "access"),
+            "access_token": sign(access_claims(**{**times, **self.access}), "access"),
             "expires_in": LIFETIME,
             "token_type": "Bearer",
             **more,
@@ -82,7 +84,7 @@ class FakeCognito:
 
     def access_token(self, **changes: Any) -> str:
         now = self.now()
-        return sign(access_claims(**{"iat": now, "exp": now + LIFETIME, **changes}), "access")
+        return sign(access_claims(**{"iat": now, "exp": now + LIFETIME, **self.access, **changes}), "access")
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         if self.down:
