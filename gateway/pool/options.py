@@ -5,12 +5,13 @@ Lifetimes are seconds. Wrong combinations are a `ValueError` that names the fiel
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from gateway.core.secret import Secret
+from gateway.pool.attribute_names import AttributeNames
 from gateway.pool.records import AppClient, Group, ResourceServer, within
 
 SignInAttribute = Literal["email", "phone_number", "preferred_username"]
@@ -99,6 +100,17 @@ CHEAPEST_FOR_TESTS = Argon2Profile(time_cost=1, memory=8, parallelism=1, workers
 """For tests only: no protection at all."""
 
 
+def _named_client(client: AppClient, names: AttributeNames) -> AppClient:
+    read = names.every(f"clients: {client.client_id}: read_attributes", client.read_attributes)
+    write = names.every(f"clients: {client.client_id}: write_attributes", client.write_attributes)
+    return replace(client, read_attributes=read, write_attributes=write)
+
+
+def _named_user(user: SeedUser, names: AttributeNames) -> SeedUser:
+    attributes = {names.full(f"users: {user.username}", name): value for name, value in user.attributes.items()}
+    return replace(user, attributes=attributes)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolOptions:
     """Everything that makes one user pool. `base_url` is what browsers and clients see; no path, no slash at its end.
@@ -106,7 +118,8 @@ class PoolOptions:
     `issuer` is the `iss` of every token: by default `{base_url}/{pool_id}`; an Amazon-shaped one may be set, discovery
     stays at `{base_url}/{pool_id}/.well-known/…`. `secret` protects the private keys at rest and the hashes of the
     6-digit codes; without it both rest on the secrecy of the database alone. `exact_discovery` serves Amazon's keys
-    only. `trusted_proxies` are networks (CIDR) whose X-Forwarded-For says whom limits per address count.
+    only. Custom attributes may be named without their prefix. `trusted_proxies` are networks (CIDR) whose
+    X-Forwarded-For says whom limits per address count.
     """
 
     pool_id: str
@@ -145,8 +158,17 @@ class PoolOptions:
             raise ValueError("alias_attributes: cannot be combined with username_attributes")
         if self.mail.kind == "mailbox" and not self.development:
             raise ValueError("mail.kind: 'mailbox' shows codes to anybody: it needs development mode")
+        self._name_attributes()
         _unique("clients", [client.client_id for client in self.clients])
         _unique("groups", [group.name for group in self.groups])
+
+    def _name_attributes(self) -> None:
+        names = AttributeNames(self.custom_attributes)
+        required = tuple(names.full("required_attributes", name) for name in self.required_attributes)
+        object.__setattr__(self, "custom_attributes", names.custom)
+        object.__setattr__(self, "required_attributes", required)
+        object.__setattr__(self, "clients", tuple(_named_client(client, names) for client in self.clients))
+        object.__setattr__(self, "seed_users", tuple(_named_user(user, names) for user in self.seed_users))
 
     @property
     def well_known(self) -> str:

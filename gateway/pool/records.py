@@ -25,6 +25,9 @@ STANDARD_ATTRIBUTES: tuple[str, ...] = (
 VERIFIED_FLAGS = frozenset({"email_verified", "phone_number_verified"})
 """Readable by a client, never writable by one (user-pool-settings-attributes)."""
 
+_CONTACTS = {"email": "email", "phone": "phone_number"}
+"""Scopes that name one attribute, and its verified flag with it."""
+
 Flow = Literal["code", "implicit", "client_credentials"]
 
 _CLIENT_ID = re.compile(r"[\w+]{1,128}", re.ASCII)
@@ -135,6 +138,7 @@ class AppClient:
         if self.default_redirect_uri is not None and self.default_redirect_uri not in self.callback_urls:
             raise ValueError("default_redirect_uri: must be one of callback_urls")
         self._check_flows()
+        self._check_scopes()
         within("access_token_validity", self.access_token_validity, 300, DAY)
         within("id_token_validity", self.id_token_validity, 300, DAY)
         within("refresh_token_validity", self.refresh_token_validity, HOUR, 3650 * DAY)
@@ -147,6 +151,19 @@ class AppClient:
             raise ValueError("allowed_flows: client_credentials must stand alone")
         if self.client_secret is None:
             raise ValueError("allowed_flows: client_credentials needs a client_secret")
+
+    def _check_scopes(self) -> None:
+        scope = next((scope for scope in self.allowed_scopes if not self.may_grant(scope)), None)
+        if scope is not None:
+            name = _CONTACTS[scope]
+            raise ValueError(
+                f"read_attributes: the scope {scope!r} needs both {name} and {name}_verified, as at Cognito"
+            )
+
+    def may_grant(self, scope: str) -> bool:
+        """Whether the client may read what the scope names: an address needs its verified flag too (§1.5)."""
+        name = _CONTACTS.get(scope)
+        return name is None or (self.may_read(name) and self.may_read(f"{name}_verified"))
 
     def may_read(self, attribute: str) -> bool:
         """Whether the client may read it; by default all standard attributes and the verified flags (§6.9)."""

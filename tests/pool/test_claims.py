@@ -32,7 +32,7 @@ SERVERS = (ResourceServer(identifier="api", scopes={"read": ""}),)
         ("openid profile", CUSTOM, {"name", "address", "updated_at", "custom:team"}),
         ("openid api/read", WEB, set(ATTRIBUTES) - {"custom:team"}),
         ("api/read", WEB, set()),
-        ("openid email", replace(WEB, read_attributes=frozenset({"name"})), set()),
+        ("openid email", replace(WEB, read_attributes=frozenset({"name"}), allowed_scopes=("openid",)), set()),
     ],
 )
 def test_visible(scopes, client, names):

@@ -498,6 +498,33 @@ async def test_a_client_without_revocation_has_no_origin(tmp_path, clock):
     assert (before.status_code, after.status_code) == (200, 401)
 
 
+async def test_a_client_that_may_read_little_signs_in(tmp_path, clock):
+    """The read attributes of the reference file: the scope `profile` stands for what of it the client may read."""
+    client = replace(WEB, read_attributes=frozenset({"email", "email_verified", "name"}), allowed_scopes=("openid",))
+    scopes = ("openid", "email", "profile")
+    async with opened(options_for(tmp_path, clients=(client,)), clock) as backend, client_of(backend) as http:
+        tokens = await tokens_for(backend, http, client=client, scopes=scopes)
+    claims = jwt.decode(tokens["id_token"], options={"verify_signature": False})
+
+    assert {"email", "email_verified", "name"} <= claims.keys()
+    assert "given_name" not in claims
+
+
+async def test_custom_attributes_are_stored_with_their_prefix(tmp_path, clock):
+    """A custom attribute is `custom:team` in the storage, in the ID token and in userInfo, as at Cognito."""
+    client = replace(WEB, read_attributes=frozenset({"email", "email_verified", "team"}), allowed_scopes=("openid",))
+    seed = SeedUser(username="ada@example.com", password=Secret(PASSWORD), attributes={"team": "engines"})
+    options = options_for(tmp_path, clients=(client,), custom_attributes=("team",), seed_users=(seed,))
+    async with opened(options, clock) as backend, client_of(backend) as http:
+        tokens = await tokens_for(backend, http, client=options.clients[0], scopes=("openid",))
+        info = await http.get("/oauth2/userInfo", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+        stored = (await ada(backend)).attributes
+    claims = jwt.decode(tokens["id_token"], options={"verify_signature": False})
+
+    assert [found.get("custom:team") for found in (stored, claims, info.json())] == ["engines"] * 3
+    assert all("team" not in found for found in (stored, claims, info.json()))
+
+
 @pytest.mark.parametrize("letter", ["g", "\u0434", "\U00020bb7"], ids=["ascii", "cyrillic", "four bytes"])
 async def test_a_user_in_a_hundred_groups_has_user_info(tmp_path, clock, letter):
     """The longest access token that Cognito's quotas allow (100 groups of 128 characters) opens userInfo, over HTTP."""

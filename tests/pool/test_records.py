@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.core.secret import Secret
-from gateway.pool.options import MailOptions, PasswordPolicy
+from gateway.pool.options import MailOptions, PasswordPolicy, SeedUser
 from gateway.pool.records import AppClient, check_redirect_url
 from tests.support.pool import CALLBACK, options_for
 
@@ -49,6 +49,12 @@ def test_redirect_url_refused(url):
         ({"id_token_validity": 86401}, "id_token_validity"),
         ({"refresh_token_validity": 3599}, "refresh_token_validity"),
         ({"rotation_grace": 61}, "rotation_grace"),
+        ({"read_attributes": frozenset({"email", "name"})}, "'email' needs both email and email_verified"),
+        ({"read_attributes": frozenset({"email_verified", "name"})}, "'email' needs both email and email_verified"),
+        (
+            {"read_attributes": frozenset({"phone_number"}), "allowed_scopes": ("openid", "phone")},
+            "'phone' needs both phone_number and phone_number_verified",
+        ),
     ],
 )
 def test_client_refused(options, message):
@@ -66,6 +72,19 @@ def test_client_refused(options, message):
         ({"alias_attributes": ("email",)}, "cannot be combined"),
         ({"development": False}, "development"),
         ({"clients": (AppClient(client_id="a"), AppClient(client_id="a"))}, "'a' appears twice"),
+        (
+            {"clients": (AppClient(client_id="a", allowed_scopes=("openid",), read_attributes=frozenset({"emial"})),)},
+            "clients: a: read_attributes: 'emial' is neither",
+        ),
+        (
+            {"clients": (AppClient(client_id="a", write_attributes=frozenset({"x"})),)},
+            "write_attributes: 'x' is neither",
+        ),
+        ({"required_attributes": ("email", "team")}, "required_attributes: 'team' is neither"),
+        (
+            {"seed_users": (SeedUser(username="a@b.c", password=Secret("x"), attributes={"x": ""}),)},
+            "users: a@b.c: 'x'",
+        ),
     ],
 )
 def test_pool_refused(options, message):
@@ -105,3 +124,28 @@ def test_secrets_do_not_print():
     client = AppClient(client_id="c", client_secret=Secret("hidden"))
 
     assert "hidden" not in repr(client)
+
+
+@pytest.mark.parametrize("spelling", ["team", "custom:team"])
+def test_custom_attributes_have_their_full_names(spelling):
+    """With or without the prefix in the settings, the pool knows the attribute as `custom:team` alone."""
+    client = AppClient(
+        client_id="a", allowed_scopes=("openid",), read_attributes=frozenset({"name", spelling}),
+        write_attributes=frozenset({spelling}),
+    )  # fmt: skip
+    options = options_for(
+        Path("/nowhere"), custom_attributes=(spelling,), required_attributes=("email", spelling), clients=(client,),
+        seed_users=(SeedUser(username="a@b.c", password=Secret("x"), attributes={spelling: "1", "name": "A"}),),
+    )  # fmt: skip
+
+    assert (options.custom_attributes, options.required_attributes) == (("custom:team",), ("email", "custom:team"))
+    assert options.clients[0].read_attributes == frozenset({"name", "custom:team"})
+    assert options.clients[0].write_attributes == frozenset({"custom:team"})
+    assert options.seed_users[0].attributes == {"custom:team": "1", "name": "A"}
+
+
+def test_a_custom_attribute_never_takes_a_standard_name():
+    """`custom_attributes: [name]` is `custom:name`, and `name` alone stays the standard one."""
+    options = options_for(Path("/nowhere"), custom_attributes=("name",), required_attributes=("email", "name"))
+
+    assert (options.custom_attributes, options.required_attributes) == (("custom:name",), ("email", "name"))
