@@ -293,6 +293,8 @@ class GatewayProtocol(HeadReader):
         """The parser stopped behind a head with an Upgrade."""
         if self._upgrade is WEBSOCKET:
             rest += bytes(self._held)
+            self._held.clear()
+            self._phase = STOPPED  # nothing more is read here
             self._sweeper.discard(self)
             Handshake.take_over(self, rest)
             return

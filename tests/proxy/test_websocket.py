@@ -232,3 +232,31 @@ def test_the_host_can_be_replaced():
     """Host policy."""
     scope = {"raw_path": b"/", "query_string": b"", "headers": [(b"host", b"h")]}
     assert b"host: upstream:80\r\n" in handshake_request(scope, b"upstream:80")
+
+
+@pytest.mark.parametrize("size", [1, 32_000, 40_000, 150_000, 1_000_000])
+@pytest.mark.parametrize("padding", [0, 20_000])
+async def test_bytes_in_the_segment_of_a_handshake_reach_the_tunnel(size, padding, caplog):
+    """T3: frames that come with the handshake, more than a head may have: every byte arrives, once and in order."""
+    early = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    async with raw_upstream(SWITCH) as (port, peers), running(Gate(port)) as server, asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        writer.write(handshake(b"X-Padding: " + b"a" * padding) + early)
+        _, up_reader, _ = await peers.get()
+        assert status(await reader.readuntil(b"\r\n\r\n")) == 101
+        assert await up_reader.readexactly(size) == early
+        writer.transport.abort()
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("size", [40_000, 1_000_000])
+async def test_bytes_in_the_segment_of_a_refused_handshake_end_in_a_refusal(size, caplog):
+    """T3: the client still gets its refusal, whole, and nothing of what it sent is read as a request."""
+    refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
+    smuggled = b"GET /admin HTTP/1.1\r\nHost: h\r\n\r\n"
+    async with raw_upstream(refusal) as (port, _peers):
+        gate = Gate(port)
+        async with running(gate) as server:
+            said = await talk(server, handshake() + smuggled * (size // len(smuggled)))
+    assert (statuses(said), said[-2:], gate.requests) == ([403], b"no", [])
+    assert "Traceback" not in caplog.text

@@ -65,7 +65,7 @@ async def test_long_cookies_do_not_stop_a_handshake():
 async def test_frames_sent_with_the_handshake_are_not_lost():
     """A client may speak before it has its answer."""
     frame = b"\x81\x82\x00\x00\x00\x00hi"
-    async with running(Echo()) as server:
+    async with running(Echo()) as server, asyncio.timeout(20):
         reader, writer = await asyncio.open_connection(server.host, server.port)
         writer.write(HANDSHAKE + frame)
         assert status(await reader.readuntil(b"\r\n\r\n")) == 101
@@ -135,3 +135,17 @@ async def test_the_application_hears_of_a_client_that_leaves_early():
         writer.write(HANDSHAKE)
         writer.close()
         await asyncio.wait_for(heard.wait(), 5)
+
+
+@pytest.mark.parametrize("size", [70_000, 500_000])
+async def test_frames_in_the_segment_of_a_handshake_reach_the_application(size):
+    """T3: a message that comes with its handshake, larger than a head may be, is echoed."""
+    mask = bytes(4)  # RFC 6455 §5.3: a client masks; zeros change nothing
+    frame = b"\x82" + bytes([0x80 | 127]) + size.to_bytes(8, "big") + mask + b"m" * size
+    async with running(Echo()) as server, asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        writer.write(HANDSHAKE + frame)
+        assert status(await reader.readuntil(b"\r\n\r\n")) == 101
+        assert await reader.readexactly(10) == b"\x82\x7f" + size.to_bytes(8, "big")
+        assert await reader.readexactly(size) == b"m" * size
+        writer.transport.abort()
