@@ -1,4 +1,4 @@
-"""Write, split, join, expire and strip cookies."""
+"""Write, split, join and expire cookies."""
 
 from collections.abc import Collection, Iterable, Iterator, KeysView, Sequence
 from dataclasses import dataclass
@@ -152,31 +152,6 @@ def _parsed(lines: Iterable[bytes]) -> dict[str, list[str]]:
             if len(values) < MAX_CANDIDATES:
                 values.append(value.strip(_BLANK))
     return found
-
-
-def strip(header: bytes, owned: tuple[bytes, ...]) -> bytes:
-    """The Cookie header without the cookies whose names begin with one of `owned`; b"" when nothing is left.
-
-    A header that holds none of them is returned as it is. Never raises (C8).
-    """
-    kept = []
-    found = False
-    start, size = 0, len(header)
-    while start < size:
-        end = header.find(b";", start)
-        if end < 0:
-            end = size
-        name = start + 1 if header.startswith(b" ", start) else start
-        if header.startswith(owned, name):  # our own are long, and need not be copied
-            found = True
-        else:
-            cookie = header[start:end].strip()
-            if cookie.startswith(owned):
-                found = True
-            elif cookie:
-                kept.append(cookie)
-        start = end + 1
-    return b"; ".join(kept) if found else header
 
 
 _COUNTS = frozenset(str(count) for count in range(2, MAX_PARTS + 1))

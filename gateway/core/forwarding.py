@@ -9,12 +9,9 @@ from itertools import product
 from urllib.parse import urlsplit
 
 from gateway.core.asgi import HeaderList
-from gateway.core.cookies import strip
 from gateway.core.identity_headers import fold
+from gateway.core.own_cookies import sets_own, without_own
 from gateway.core.trust import TrustedPeers
-
-OWN_COOKIES = ("__Host-cg_", "__Secure-cg_", "cg_")
-"""How the names of all our cookies begin; applications never see them."""
 
 _MEMO_ENTRIES = 1024
 _MEMO_NAME_BYTES = 64
@@ -95,18 +92,10 @@ _OWNED_PREFIXES = (b"x-amzn-oidc-", b"x-auth-request-")
 class Forwarding:
     """What the gateway does to the header lines of every request, whichever way it came in."""
 
-    def __init__(
-        self,
-        *,
-        owned: frozenset[bytes],
-        public_url: str,
-        trusted: TrustedPeers,
-        cookie_prefixes: tuple[str, ...] = OWN_COOKIES,
-    ) -> None:
+    def __init__(self, *, owned: frozenset[bytes], public_url: str, trusted: TrustedPeers) -> None:
         """`owned`: from `identity_headers.owned_names`; `public_url`: where browsers see the gateway."""
         self._owned = owned
         self._trusted = trusted
-        self._cookies = tuple(prefix.encode("ascii") for prefix in cookie_prefixes)
         self._verdicts: dict[bytes, int] = {}
         self._plain: set[bytes] = set()  # the names among them whose lines are kept
         self._place = _Place(public_url)
@@ -141,7 +130,7 @@ class Forwarding:
         for name, value in other:
             verdict = self._judge(name)
             if verdict == _COOKIE:
-                cookie = strip(value, self._cookies)
+                cookie = without_own(value)
                 if cookie:
                     out.append((name, cookie))
             elif verdict == _HEARD:
@@ -223,18 +212,15 @@ def without_own_cookies(headers: Iterable[tuple[bytes, bytes]]) -> HeaderList:
     """An application's answer without Set-Cookie lines that would set or remove a cookie of ours. A new list.
 
     One upstream of several, or whoever can make it write a header line, could else sign a browser in as somebody else.
-    A line without a name (`=cg_session=…`) counts by what follows: browsers send it back without its first `=`.
     """
     return [line for line in headers if len(line[0]) != _SET_COOKIE_LENGTH or not _sets_own_cookie(*line)]
 
 
 _SET_COOKIE_LENGTH = len("set-cookie")  # a cheap first look
-_OWN_COOKIES = tuple(prefix.encode("ascii") for prefix in OWN_COOKIES)
 
 
 def _sets_own_cookie(name: bytes, value: bytes) -> bool:
-    # RFC 6265bis §5.6: white space round the name has no meaning; Python's `strip` takes a little more, which is safe.
-    return name.lower() == b"set-cookie" and value.strip(b" \t\n\r\x0b\x0c=").startswith(_OWN_COOKIES)
+    return name.lower() == b"set-cookie" and sets_own(value)
 
 
 def _tokens(values: Iterable[bytes]) -> frozenset[bytes]:
