@@ -128,7 +128,8 @@ def check(given: Namespace) -> int:
         from gateway.settings.load import read
 
         loaded = read(given.config, os.environ)
-        build(loaded.settings, log=sys.stdout)
+        with loaded.placed():
+            build(loaded.settings, log=sys.stdout)
         return loaded
 
     return _checked(look, strict=given.strict)
@@ -142,7 +143,8 @@ def pool_check(given: Namespace) -> int:
         from gateway.settings.load import read_pool
 
         loaded = read_pool(given.config, os.environ)
-        build_pool(loaded.settings)
+        with loaded.placed():
+            build_pool(loaded.settings)
         return loaded
 
     return _checked(look, strict=given.strict)
@@ -195,7 +197,8 @@ def run(given: Namespace) -> int:
     settings = loaded.settings
     configure(sys.stdout, _CLOCK, level=settings.logging.level, style=settings.logging.format)
     _warn(loaded)
-    gateway = build(settings, log=sys.stdout)
+    with loaded.placed():
+        gateway = build(settings, log=sys.stdout)
     listen = settings.listen
     listeners = [Listener(gateway, listen.host, listen.port, "listen.port", _limits(settings.limits))]
     if listen.metrics:
@@ -217,9 +220,10 @@ def pool_serve(given: Namespace) -> int:
     settings = loaded.settings
     configure(sys.stdout, _CLOCK)
     _warn(loaded)
-    pool = build_pool(settings)
-    listener = Listener(pool, settings.listen.host, settings.listen.port, "listen.port", POOL_LIMITS)
-    serve([listener], lambda servers: _say(f"The pool listens on {servers[0].url}"))
+    with loaded.placed():
+        pool = build_pool(settings)
+        listener = Listener(pool, settings.listen.host, settings.listen.port, "listen.port", POOL_LIMITS)
+        serve([listener], lambda servers: _say(f"The pool listens on {servers[0].url}"))
     return OK
 
 

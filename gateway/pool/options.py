@@ -3,20 +3,18 @@
 Lifetimes are seconds. Wrong combinations are a `ValueError` that names the field and the value.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from gateway.core.cognito import POOL_ID
 from gateway.core.secret import Secret
 from gateway.pool.attribute_names import AttributeNames
 from gateway.pool.records import AppClient, Group, ResourceServer, within
 
 SignInAttribute = Literal["email", "phone_number", "preferred_username"]
-
-_POOL_ID = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+_[A-Za-z0-9]{1,55}")
 
 
 def _check_base_url(url: str) -> None:
@@ -149,7 +147,7 @@ class PoolOptions:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, and derive the issuer."""
-        if not _POOL_ID.fullmatch(self.pool_id):
+        if not POOL_ID.fullmatch(self.pool_id):
             raise ValueError(f"pool_id: {self.pool_id!r} is not shaped like 'eu-west-1_AbC123xyz'")
         _check_base_url(self.base_url)
         if not self.issuer:

@@ -1,16 +1,14 @@
 """Derive a provider's options from the little that an operator knows."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 from urllib.parse import urlsplit
 
+from gateway.core.cognito import POOL_ID
 from gateway.core.secret import Secret
 from gateway.provider.discovery import Endpoint
 from gateway.provider.options import ProviderOptions
-
-_POOL_ID = re.compile(r"(?P<region>[a-z0-9-]+)_[A-Za-z0-9]+")
 
 
 def cognito(  # noqa: PLR0913 - one keyword for each setting of the preset
@@ -101,7 +99,7 @@ def _origin(domain: str) -> str:
 
 def _region(region: str | None, user_pool_id: str) -> str:
     """The region, which is also the first half of the pool's id."""
-    match = _POOL_ID.fullmatch(user_pool_id)
+    match = POOL_ID.fullmatch(user_pool_id)
     if match is None:
         raise ValueError(f"user_pool_id: {user_pool_id!r} does not look like eu-west-1_AbC123")
     if region not in (None, match["region"]):

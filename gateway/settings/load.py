@@ -1,6 +1,8 @@
 """Load a settings file into frozen values, or raise one report with every mistake in it."""
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -10,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from gateway.errors import SettingsError
 from gateway.settings import advice, pool_advice
 from gateway.settings.document import LARGEST_FILE, Document, KeyPath, Mistake, read_document
+from gateway.settings.files import file_mistakes
 from gateway.settings.findings import Finding
 from gateway.settings.interpolation import interpolate, unfilled
 from gateway.settings.pool import PoolSettings
@@ -17,6 +20,8 @@ from gateway.settings.report import mistakes_of, printable, render
 from gateway.settings.schema import GatewaySettings
 
 Model = TypeVar("Model", bound=BaseModel)
+
+_KEY = re.compile(r"([a-z_]+)(?:\[[0-9]+\]|\.[a-z_]+)*(?=: )")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,21 @@ class Loaded(Generic[Model]):
     def notes(self) -> list[str]:
         """The warnings as they stand in a log: one text each, in the order of the file."""
         return self.report(self.warnings()).split("\n")[:-1]
+
+    @contextmanager
+    def placed(self) -> Iterator[None]:
+        """What a part says of a setting when it is built or started (`database: cannot be used`) gets its line."""
+        try:
+            yield
+        except SettingsError as error:
+            raise SettingsError(self._place(str(error))) from error
+
+    def _place(self, text: str) -> str:
+        key = _KEY.match(text)
+        if key is None or key[1] not in type(self.settings).model_fields:
+            return text
+        path = tuple(int(part) if part.isdigit() else part for part in re.findall(r"\w+", key[0]))
+        return f"{printable(self.name)}:{self.document.line(path)}: {text}"
 
     def report(self, warnings: Sequence[Mistake]) -> str:
         """The warnings in the form of the report."""
@@ -108,6 +128,7 @@ class _Loader:
         if document.data is None or not isinstance(document.data, dict):
             raise self._error(document.mistakes or [Mistake(1, (), "must be a block of keys")])
         data = interpolate(document, self.environ, self.folder, self.literal)
+        document.mistakes += [document.located(each.path, each.message) for each in file_mistakes(data)]
         broken = {mistake.path for mistake in document.mistakes}
         try:
             settings = model.model_validate(data)

@@ -1,16 +1,20 @@
 """The pool's settings as frozen values: identity, clients, groups, users, mail."""
 
-import re
-from typing import Annotated, Literal, Self
+from collections.abc import Iterable
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
+from gateway.core.cognito import CLIENT_ID
+from gateway.settings.findings import Finding, Refused
+from gateway.settings.pool_rules import client_mistakes, seed_mistakes, twins, unknown_attributes
 from gateway.settings.schema import Section
 from gateway.settings.values import (
     CallbackUrl,
     Host,
     Network,
     Origin,
+    PoolId,
     Port,
     SealingSecret,
     Seconds,
@@ -22,18 +26,9 @@ from gateway.settings.values import (
 HOUR = 3600
 DAY = 24 * HOUR
 
-_POOL_ID = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+_[A-Za-z0-9]{1,55}")
-_CLIENT_ID = re.compile(r"[\w+]{1,128}", re.ASCII)
-
-
-def _pool_id(value: str) -> str:
-    if not _POOL_ID.fullmatch(value):
-        raise ValueError("is not shaped like eu-west-1_AbC123xyz")
-    return value
-
 
 def _client_id(value: str) -> str:
-    if not _CLIENT_ID.fullmatch(value):
+    if not CLIENT_ID.fullmatch(value):
         raise ValueError("must be 1 to 128 letters, digits, _ or +")
     return value
 
@@ -58,7 +53,6 @@ def _not_built(name: str, instead: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-PoolId = Annotated[str, AfterValidator(_pool_id)]
 ClientId = Annotated[str, AfterValidator(_client_id)]
 ShortLived = Annotated[Seconds, _between(300, DAY, "between 5m and 1d")]
 LongLived = Annotated[Seconds, _between(HOUR, 3650 * DAY, "between 1h and 3650d")]
@@ -108,15 +102,21 @@ class Client(Section):
     write_attributes: frozenset[Text] | None = Field(default=None, description="Absent: all standard attributes.")
     require_pkce: bool = Field(default=False, description="Refuse an authorize request without code_challenge.")
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if "client_credentials" in self.allowed_flows and len(self.allowed_flows) > 1:
-            raise ValueError("client_credentials must be the only one of allowed_flows")
-        if "client_credentials" in self.allowed_flows and self.client_secret is None:
+    @field_validator("default_redirect_uri")
+    @classmethod
+    def _registered(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is not None and url not in info.data.get("callback_urls", (url,)):
+            raise ValueError("must be one of callback_urls")
+        return url
+
+    @field_validator("allowed_flows")
+    @classmethod
+    def _flows_fit(cls, flows: frozenset[str], info: ValidationInfo) -> frozenset[str]:
+        if "client_credentials" in flows and len(flows) > 1:
+            raise ValueError("client_credentials must be the only one")
+        if "client_credentials" in flows and info.data.get("client_secret", "") is None:
             raise ValueError("client_credentials needs a client_secret")
-        if self.default_redirect_uri is not None and self.default_redirect_uri not in self.callback_urls:
-            raise ValueError("default_redirect_uri must be one of callback_urls")
-        return self
+        return flows
 
 
 class Group(Section):
@@ -153,7 +153,7 @@ class Mail(Section):
         default="folder", description="mailbox: a page of the pool, in development mode only."
     )
     sender: Text = "no-reply@verificationemail.com"
-    folder: Text | None = Field(default=None, description="Where .eml files are written.")
+    folder: Text | None = Field(default=None, validate_default=True, description="Where .eml files are written.")
     smtp_host: Host = "localhost"
     smtp_port: Port = 587
     smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
@@ -162,13 +162,19 @@ class Mail(Section):
     verification_subject: Text = "Your verification code"
     verification_body: str = Field(default="Your verification code is {####}. ", description="{####} becomes the code.")
 
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.kind == "folder" and self.folder is None:
-            raise ValueError("folder is needed when kind is folder")
-        if "{####}" not in self.verification_body:
-            raise ValueError("verification_body must contain {####}, the place of the code")
-        return self
+    @field_validator("folder")
+    @classmethod
+    def _named(cls, folder: str | None, info: ValidationInfo) -> str | None:
+        if folder is None and info.data.get("kind") == "folder":
+            raise ValueError("is needed when kind is folder")
+        return folder
+
+    @field_validator("verification_body")
+    @classmethod
+    def _has_a_place(cls, body: str) -> str:
+        if "{####}" not in body:
+            raise ValueError("must contain {####}, the place of the code")
+        return body
 
 
 class Argon2(Section):
@@ -184,8 +190,13 @@ class Argon2(Section):
 class PoolSettings(Section):
     """The whole file."""
 
+    # What others are judged by stands above them: a validator sees the valid values of the fields before its own.
+
     pool_id: PoolId
     name: str = Field(default="", description="Shown on the pages.")
+    development: bool = Field(
+        default=False, description="Show a start page, and allow the mailbox page, where anybody may read codes."
+    )
     listen: PoolListen = PoolListen()
     base_url: Origin | None = Field(
         default=None, description="What browsers see; absent, http://localhost and the port."
@@ -199,42 +210,64 @@ class PoolSettings(Section):
     secret: SealingSecret | None = Field(default=None, description="Protects private keys and codes at rest.")
     username_attributes: tuple[Alias, ...] = ("email",)
     alias_attributes: tuple[Alias, ...] = ()
-    required_attributes: tuple[Text, ...] = ("email",)
     custom_attributes: tuple[Text, ...] = Field(default=(), max_length=50)
+    required_attributes: tuple[Text, ...] = ("email",)
     auto_verified: tuple[VerifiedBy, ...] = ("email",)
     case_sensitive: bool = False
     allow_sign_up: bool = True
     sign_ups_per_hour: int = Field(default=30, ge=1)
     password_policy: PasswordPolicy = PasswordPolicy()
+    resource_servers: tuple[ResourceServer, ...] = ()
     clients: tuple[Client, ...] = Field(min_length=1)
     groups: tuple[Group, ...] = ()
     users: tuple[SeedUser, ...] = ()
-    resource_servers: tuple[ResourceServer, ...] = ()
     mail: Mail
     argon2: Argon2 = Argon2()
     exact_discovery: bool = Field(default=False, description="Serve only the metadata that Amazon serves.")
     trusted_proxies: tuple[Network, ...] = Field(
         default=(), description="Networks whose X-Forwarded-For is believed, for limits per address. Empty: nobody's."
     )
-    development: bool = Field(
-        default=False, description="Show a start page, and allow the mailbox page, where anybody may read codes."
-    )
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.alias_attributes and self.username_attributes:
-            raise ValueError("alias_attributes cannot be combined with username_attributes; set the latter to []")
-        if self.mail.kind == "mailbox" and not self.development:
-            raise ValueError("mail.kind mailbox shows codes to anybody: it needs development: true")
-        self._no_twins("clients", [client.client_id for client in self.clients])
-        self._no_twins("groups", [group.name for group in self.groups])
-        self._no_twins("users", [user.username for user in self.users])
-        known = {group.name for group in self.groups}
-        if not known.issuperset(name for user in self.users for name in user.groups):
-            raise ValueError("users have a group that groups does not list")
-        return self
+    @field_validator("alias_attributes")
+    @classmethod
+    def _one_kind(cls, aliases: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if aliases and info.data.get("username_attributes"):
+            raise ValueError("cannot be combined with username_attributes; set the latter to []")
+        return aliases
 
-    @staticmethod
-    def _no_twins(section: str, names: list[str]) -> None:
-        if len(set(names)) < len(names):
-            raise ValueError(f"{section} has two entries of the same name")
+    @field_validator("required_attributes")
+    @classmethod
+    def _attributes_exist(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        unknown = unknown_attributes(names, info.data.get("custom_attributes", ()))
+        _refuse(Finding((names.index(str(each.path[0])),), each.message) for each in unknown)
+        return names
+
+    @field_validator("clients")
+    @classmethod
+    def _clients_fit(cls, clients: tuple[Client, ...], info: ValidationInfo) -> tuple[Client, ...]:
+        _refuse(client_mistakes(clients, info.data))
+        return clients
+
+    @field_validator("groups")
+    @classmethod
+    def _groups_differ(cls, groups: tuple[Group, ...]) -> tuple[Group, ...]:
+        _refuse(twins("name", [group.name for group in groups]))
+        return groups
+
+    @field_validator("users")
+    @classmethod
+    def _users_fit(cls, users: tuple[SeedUser, ...], info: ValidationInfo) -> tuple[SeedUser, ...]:
+        _refuse(seed_mistakes(users, info.data))
+        return users
+
+    @field_validator("mail")
+    @classmethod
+    def _mailbox_is_for_development(cls, mail: Mail, info: ValidationInfo) -> Mail:
+        if mail.kind == "mailbox" and info.data.get("development") is False:
+            raise Refused(Finding(("kind",), "mailbox shows codes to anybody: it needs development: true"))
+        return mail
+
+
+def _refuse(mistakes: Iterable[Finding]) -> None:
+    if found := list(mistakes):
+        raise Refused(*found)

@@ -1,9 +1,12 @@
 """Warn of pool settings that load, and yet can hardly be what somebody wanted."""
 
 from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import urlsplit
 
 from gateway.settings.findings import Finding
 from gateway.settings.pool import PoolSettings
+from gateway.settings.pool_rules import unreadable, unreadable_words
+from gateway.settings.values import is_loopback
 
 
 def warnings(settings: PoolSettings) -> list[Finding]:
@@ -18,5 +21,33 @@ def clients_nobody_can_use(settings: PoolSettings) -> Iterator[Finding]:
             yield Finding(("clients", index), "has no callback_urls, so nobody can sign in with it")
 
 
-CHECKS: tuple[Callable[[PoolSettings], Iterable[Finding]], ...] = (clients_nobody_can_use,)
+def scopes_that_are_never_granted(settings: PoolSettings) -> Iterator[Finding]:
+    """Cognito refuses a sign-in that asks for a scope whose attributes the client may not all read."""
+    for index, client in enumerate(settings.clients):
+        if refused := unreadable(client):
+            words = unreadable_words(refused)
+            yield Finding(("clients", index, "read_attributes"), f"{words}; sign-ins that ask for it are refused")
+
+
+def users_without_required_attributes(settings: PoolSettings) -> Iterator[Finding]:
+    """A seed user skips the sign-up page, where they would have been asked for."""
+    for index, user in enumerate(settings.users):
+        given = {*user.attributes, *([] if settings.alias_attributes else settings.username_attributes)}
+        if missing := [name for name in settings.required_attributes if name not in given]:
+            yield Finding(("users", index), f"lacks the required attributes {', '.join(missing)}")
+
+
+def plain_http_beyond_this_machine(settings: PoolSettings) -> Iterator[Finding]:
+    """Passwords would cross the network in the clear."""
+    url = settings.base_url or ""
+    if url.startswith("http:") and not is_loopback(urlsplit(url).hostname or ""):
+        yield Finding(("base_url",), "is not https: passwords and codes can be read on the way")
+
+
+CHECKS: tuple[Callable[[PoolSettings], Iterable[Finding]], ...] = (
+    clients_nobody_can_use,
+    scopes_that_are_never_granted,
+    users_without_required_attributes,
+    plain_http_beyond_this_machine,
+)
 """A new warning is one function here. It reads settings only: no files, no network, no clock."""

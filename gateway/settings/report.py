@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.settings.document import Document, KeyPath, Mistake
+from gateway.settings.findings import Refused
 from gateway.settings.suggest import meant
 
 SECRET_KEYS = frozenset({"client_secret", "database", "password", "secret", "secrets", "smtp_password"})
@@ -48,11 +49,22 @@ def mistakes_of(error: ValidationError, root: type[BaseModel], document: Documen
         if details["type"] == "too_short" and any(_below(other, details["loc"]) for other in wrong):
             continue  # the list is not empty, its entries are wrong
         path = _key_path(details["loc"], data)
-        if details["type"].startswith("union_tag"):
-            path = (*path, "preset")
-        message = _message(details, root, path, data) + _shown(document, path, details["type"])
-        found.append(Mistake(document.line(path), path, message))
+        found += _several(details, document, path) or [_mistake(details, root, document, path, data)]
     return found
+
+
+def _several(details: ErrorDetails, document: Document, path: KeyPath) -> list[Mistake]:
+    """What a validator refuses at keys below its own."""
+    verdict = details.get("ctx", {}).get("error")
+    findings = verdict.findings if isinstance(verdict, Refused) else ()
+    return [document.located((*path, *finding.path), finding.message) for finding in findings]
+
+
+def _mistake(details: ErrorDetails, root: type[BaseModel], document: Document, path: KeyPath, data: Any) -> Mistake:
+    if details["type"].startswith("union_tag"):
+        path = (*path, "preset")
+    message = _message(details, root, path, data) + _shown(document, path, details["type"])
+    return Mistake(document.line(path), path, message)
 
 
 def _below(location: Sequence[str | int], parent: Sequence[str | int]) -> bool:

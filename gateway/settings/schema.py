@@ -21,6 +21,7 @@ from gateway.settings.values import (
     Origin,
     Path,
     PathGlob,
+    PoolId,
     Port,
     PublicUrl,
     SealingSecret,
@@ -118,7 +119,7 @@ class CognitoProvider(_Provider):
 
     preset: Literal["cognito"]
     region: str | None = Field(default=None, description="Taken from user_pool_id when absent.")
-    user_pool_id: str
+    user_pool_id: PoolId
     domain: Text = Field(
         description="Host of the sign-in pages, or their whole address for a pool that is not Amazon's."
     )
@@ -148,9 +149,7 @@ class CognitoProvider(_Provider):
 
     @field_validator("user_pool_id")
     @classmethod
-    def _pool_form(cls, pool: str, info: ValidationInfo) -> str:
-        if not re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-[0-9]+_[0-9A-Za-z]{1,55}", pool):
-            raise ValueError("is not a pool id; write for example eu-west-1_AbC123xyz")
+    def _pool_of_region(cls, pool: str, info: ValidationInfo) -> str:
         region = info.data.get("region")
         if region and not pool.startswith(f"{region}_"):
             raise ValueError("names another region than region does")

@@ -1,5 +1,7 @@
 """Say what is weak about a secret: too short, guessable, or published by somebody as a default (C15)."""
 
+import re
+
 MINIMUM_LENGTH = 32
 """Characters: as hexadecimal digits, the 128 bits that NIST SP 800-57 asks for; `cognito-gateway secret` gives 256."""
 MINIMUM_DISTINCT = 9
@@ -19,6 +21,16 @@ PUBLISHED = frozenset(
 )
 """Keys that anybody can read in a public repository or guess without trying."""
 
+PUBLISHED_PASSWORDS = frozenset({"Analytical-Engine-1843"})
+"""Passwords of users in this project's own documentation."""
+
+_STAND_INS = re.compile(
+    r"\.{2,}|\u2026|<.*>|x{3,}|\*{3,}|todo|example|placeholder|change[-_ ]?(?:me|this)|replace[-_ ]?(?:me|this)"
+    r"|(?:my|your|the)?[-_ ]?(?:client|app)[-_ ]?secret",
+    re.IGNORECASE,
+)
+"""What documentation writes where a secret belongs, this project's too."""
+
 _PLACEHOLDERS = (
     "change-me", "change_me", "changeme", "change this", "changethis", "example", "insecure", "password", "placeholder",
     "replace", "secret", "your-key", "yourkey",
@@ -36,3 +48,8 @@ def weakness(secret: str) -> str | None:
     if len(set(secret)) < MINIMUM_DISTINCT:
         return f"has fewer than {MINIMUM_DISTINCT} different characters"
     return None
+
+
+def stands_in(secret: str) -> bool:
+    """Whether it only holds a secret's place: somebody copied an example and did not fill it in."""
+    return _STAND_INS.fullmatch(secret) is not None

@@ -13,9 +13,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
+from gateway.core.cognito import POOL_ID, redirect_url_problem
 from gateway.core.globs import compile_glob
 from gateway.core.secret import Secret
-from gateway.settings.strength import weakness
+from gateway.settings.strength import stands_in, weakness
 
 _DURATION = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,3})?(?:ms|s|m|h|d))+")
 _DURATION_PART = re.compile(r"([0-9.]+)(ms|s|m|h|d)")
@@ -132,21 +133,18 @@ def parse_web_url(value: object) -> str:
 
 
 def parse_callback_url(value: object) -> str:
-    """A redirect address as Cognito allows it: https, a custom scheme, or http for this machine; no fragment (§1.1)."""
+    """A redirect address as Cognito allows it, kept as written: it is compared character by character."""
     text = _text(value)
-    if _UNSAFE.search(text) or "#" in text or len(text) > 1024:
-        raise ValueError(
-            "is not a callback address: no spaces, control characters or fragment, at most 1024 characters"
-        )
-    try:
-        parts = urlsplit(text)
-        host = parts.hostname or ""
-    except ValueError:
-        raise ValueError("is not a web address") from None
-    if not parts.scheme or (parts.scheme in {"http", "https"} and not host):
-        raise ValueError("must be absolute, for example https://app.example.com/oauth2/callback")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise ValueError("cannot use the HTTP protocol; plain http is for localhost only")
+    if problem := redirect_url_problem(text):
+        raise ValueError(problem)
+    return text
+
+
+def parse_pool_id(value: object) -> str:
+    """The id of a user pool: its region, and what Amazon added."""
+    text = _text(value)
+    if not POOL_ID.fullmatch(text):
+        raise ValueError("is not a pool id; write for example eu-west-1_AbC123xyz")
     return text
 
 
@@ -220,8 +218,7 @@ def parse_address(value: object) -> Address:
     return Address(parse_host(match[1] or match[2]), int(match[3]))
 
 
-def parse_secret(value: object) -> Secret:
-    """Any text but the empty one, wrapped so that it does not print."""
+def _plain_secret(value: object) -> Secret:
     if isinstance(value, Secret):
         return value
     text = _text(value)
@@ -232,9 +229,17 @@ def parse_secret(value: object) -> Secret:
     return Secret(text)
 
 
+def parse_secret(value: object) -> Secret:
+    """A text, wrapped so that it does not print. The empty one is refused, and what only holds a secret's place."""
+    secret = _plain_secret(value)
+    if stands_in(secret.reveal()):
+        raise ValueError("is the placeholder of an example, not a secret")
+    return secret
+
+
 def parse_sealing_secret(value: object) -> Secret:
     """A secret from which keys are derived: short and well-known ones are refused (C15)."""
-    secret = parse_secret(value)
+    secret = _plain_secret(value)
     if problem := weakness(secret.reveal()):
         raise ValueError(f"{problem}; make a new one with `cognito-gateway secret`")
     return secret
@@ -276,6 +281,7 @@ WebUrl = Annotated[str, *_parsed(parse_web_url, "A web address")]
 CallbackUrl = Annotated[
     str, *_parsed(parse_callback_url, "A redirect address: https, http on localhost, or a custom scheme")
 ]
+PoolId = Annotated[str, *_parsed(parse_pool_id, "The id of a user pool: eu-west-1_AbC123xyz")]
 Server = Annotated[str, *_parsed(parse_server, "http://host:port, https://host:port or unix:/path.sock")]
 Path = Annotated[str, *_parsed(parse_path, "A plain absolute path")]
 PathGlob = Annotated[str, *_parsed(parse_path_glob, "A path; * within a segment, ** across segments")]

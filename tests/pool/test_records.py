@@ -38,7 +38,7 @@ def test_redirect_url_refused(url):
     [
         ({"client_id": "with space"}, "client_id"),
         ({"client_id": "é"}, "client_id"),
-        ({"callback_urls": ("http://app.test/",)}, "http://app.test/ cannot use the HTTP protocol."),
+        ({"callback_urls": ("http://app.test/",)}, "'http://app.test/' cannot use the HTTP protocol; plain http"),
         ({"default_redirect_uri": "https://other.test/", "callback_urls": (CALLBACK,)}, "default_redirect_uri"),
         ({"allowed_flows": frozenset({"client_credentials"})}, "needs a client_secret"),
         (
