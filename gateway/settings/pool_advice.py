@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 
 from gateway.settings.findings import Finding
 from gateway.settings.pool import PoolSettings
-from gateway.settings.pool_rules import unreadable, unreadable_words
 from gateway.settings.values import is_loopback
 
 
@@ -19,14 +18,6 @@ def clients_nobody_can_use(settings: PoolSettings) -> Iterator[Finding]:
     for index, client in enumerate(settings.clients):
         if "code" in client.allowed_flows and not client.callback_urls:
             yield Finding(("clients", index), "has no callback_urls, so nobody can sign in with it")
-
-
-def scopes_that_are_never_granted(settings: PoolSettings) -> Iterator[Finding]:
-    """Cognito refuses a sign-in that asks for a scope whose attributes the client may not all read."""
-    for index, client in enumerate(settings.clients):
-        if refused := unreadable(client):
-            words = unreadable_words(refused)
-            yield Finding(("clients", index, "read_attributes"), f"{words}; sign-ins that ask for it are refused")
 
 
 def users_without_required_attributes(settings: PoolSettings) -> Iterator[Finding]:
@@ -46,7 +37,6 @@ def plain_http_beyond_this_machine(settings: PoolSettings) -> Iterator[Finding]:
 
 CHECKS: tuple[Callable[[PoolSettings], Iterable[Finding]], ...] = (
     clients_nobody_can_use,
-    scopes_that_are_never_granted,
     users_without_required_attributes,
     plain_http_beyond_this_machine,
 )

@@ -6,6 +6,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gateway.pool.attribute_names import CUSTOM
 from gateway.pool.attributes import check_attributes, check_username, normalised
 from gateway.pool.claims import SCOPE_ATTRIBUTES
 from gateway.pool.options import PasswordPolicy, PoolOptions
@@ -33,7 +34,8 @@ def twins(key: str, names: Sequence[str]) -> Iterator[Finding]:
 
 def unknown_attributes(names: Iterable[str], custom: Collection[str]) -> Iterator[Finding]:
     """Names that are neither standard attributes nor listed as custom ones, each by its name."""
-    known = {*STANDARD_ATTRIBUTES, *VERIFIED_FLAGS, *custom, *(f"custom:{name}" for name in custom)}
+    own = {name.removeprefix(CUSTOM) for name in custom}
+    known = {"sub", *STANDARD_ATTRIBUTES, *VERIFIED_FLAGS, *own, *(CUSTOM + name for name in own)}
     for name in names:
         if name not in known:
             close = nearest(name, known)
@@ -61,26 +63,11 @@ def _scope_mistakes(client: "Client", known: Known) -> Iterator[Finding]:
                 close = nearest(scope, scopes)
                 hint = f"did you mean {close}?" if close else "resource_servers defines further ones"
                 yield Finding(("allowed_scopes", index), f"is not a scope of this pool; {hint}")
-    refused = unreadable(client)
-    if refused and not {scope for scope in client.allowed_scopes if scope in SCOPE_ATTRIBUTES} - refused.keys():
-        yield Finding(("read_attributes",), f"{unreadable_words(refused)}, so nobody can sign in with them")
-
-
-def unreadable(client: "Client") -> dict[str, list[str]]:
-    """The scopes that are never granted, since the client may not read all of their attributes (reference §1.5)."""
-    if client.read_attributes is None:
-        return {}
-    missing = {
-        scope: sorted(SCOPE_ATTRIBUTES[scope] - client.read_attributes)
-        for scope in client.allowed_scopes
-        if scope in SCOPE_ATTRIBUTES
-    }
-    return {scope: names for scope, names in missing.items() if names}
-
-
-def unreadable_words(refused: Mapping[str, Sequence[str]]) -> str:
-    """What is missing for each scope, as the beginning of a sentence."""
-    return "; ".join(f"lacks {', '.join(names)}, which the scope {scope} needs" for scope, names in refused.items())
+    reader = AppClient(client_id="any", allowed_scopes=(), read_attributes=client.read_attributes)
+    for scope in client.allowed_scopes:
+        if not reader.may_grant(scope):
+            missing = ", ".join(name for name in sorted(SCOPE_ATTRIBUTES[scope]) if not reader.may_read(name))
+            yield Finding(("read_attributes",), f"lacks {missing}, which the scope {scope} of allowed_scopes needs")
 
 
 def seed_mistakes(users: "Sequence[SeedUser]", known: Known) -> Iterator[Finding]:
