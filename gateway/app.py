@@ -24,6 +24,7 @@ from gateway.core.returnto import ReturnTargets
 from gateway.core.rules import AccessRules, Allow, Rule
 from gateway.core.seal import KeyRing
 from gateway.core.session import Session
+from gateway.core.transport import strict_transport
 from gateway.core.trust import TrustedPeers
 from gateway.errors import SettingsError
 from gateway.provider.backchannel import back_channel
@@ -97,7 +98,14 @@ class Gateway(Middleware):
         paths = flow_paths(settings)
         context = (provider.options.issuer, provider.options.client_id)
         names = own_cookies(settings)
-        cookies = FlowCookies(ring, context, names=names, secure=settings.secure, callback_path=paths.callback)
+        cookies = FlowCookies(
+            ring,
+            context,
+            names=names,
+            secure=settings.secure,
+            callback_path=paths.callback,
+            strict=settings.session.same_site == "Strict",
+        )
         flow = AuthFlow(
             provider=provider,
             sessions=sessions,
@@ -132,6 +140,7 @@ class Gateway(Middleware):
             clock=clock,
             observe=self._observer(clock, log),
             new_id=_request_ids(),
+            own_lines=strict_transport(settings.public_url, settings.hsts),
         )
 
     def _observer(self, clock: Clock, stream: TextIO) -> Observe:

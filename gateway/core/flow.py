@@ -150,15 +150,15 @@ def flow_secrets(derive: Derive, binding: bytes, flow_id: bytes) -> FlowSecrets:
 
 
 class Stale(Enum):
-    """Why a flow that comes back cannot be finished."""
+    """Why a flow that comes back cannot be finished; the values are for the log."""
 
-    LATE = auto()
+    LATE = "its time was over"
     """Its time is over."""
-    UNBOUND = auto()
+    UNBOUND = "the browser did not bring its cookie"
     """The browser does not have its binding: another browser's flow, or cookies that are not kept."""
-    SEEN = auto()
+    SEEN = "it had come back before"
     """It came back before: the code was sent to the provider then."""
-    REFUSED = auto()
+    REFUSED = "the provider did not accept its code"
     """The provider refuses the code."""
 
 

@@ -419,6 +419,10 @@ class GatewaySettings(Section):
         description="Headers for the upstream, made of claims; ${groups}, ${access_token}, ${id_token} too.",
     )
     sign_in: SignIn = SignIn()
+    hsts: Seconds = Field(
+        default=365 * 86400,
+        description="Tell browsers to use https only, in our own responses over https; 0s sends nothing.",
+    )
     trusted_proxies: tuple[Network, ...] = Field(
         default=(), description="Networks whose X-Forwarded-* are believed. Empty: nobody's."
     )

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from starlette.responses import JSONResponse, Response
 
+from gateway.core.asgi import HeaderList
+from gateway.web import pages
 from gateway.web.pages import CONTENT_SECURITY_POLICY
 
 _ALWAYS: Final = {
@@ -56,6 +58,21 @@ def unprompted() -> Response:
     response = plain(401, "Sign-in does not begin by itself.\n")
     response.headers["www-authenticate"] = "Bearer"  # RFC 9110 §15.5.2
     return response
+
+
+def stamped(response: Response, request_id: bytes, lines: HeaderList) -> Response:
+    """The same response with the request's id, in a header and on a page that tells of a failure, and with `lines`."""
+    response.raw_headers.extend([(b"x-request-id", request_id), *lines])
+    marker = pages.REQUEST_ID_MARK.encode()
+    if marker in response.body:
+        shown = pages.request_id(request_id.decode()).encode() if response.status_code not in _NO_FAILURE else b""
+        response.body = bytes(response.body).replace(marker, shown)
+        response.headers["content-length"] = str(len(response.body))
+    return response
+
+
+_NO_FAILURE: Final = frozenset({200, 401})
+"""Nothing that anybody has to look for in a log."""
 
 
 def with_cookies(response: Response, cookies: Iterable[bytes]) -> Response:

@@ -39,9 +39,18 @@ class FlowCookies:
     """Reads and writes the cookies of sign-in flows for one gateway. `secure`: served over https, with `__Host-`."""
 
     def __init__(
-        self, ring: KeyRing, context: tuple[str, ...], *, names: CookieNames, secure: bool, callback_path: str
+        self,
+        ring: KeyRing,
+        context: tuple[str, ...],
+        *,
+        names: CookieNames,
+        secure: bool,
+        callback_path: str,
+        strict: bool = False,
     ) -> None:
+        """`strict`: the session's cookie is `SameSite=Strict`; those of a sign-in never are."""
         self._names = names
+        self.strict = strict
         # Only names that `keep` writes: another one may not even be a name that Set-Cookie can carry.
         self._bind_name = re.compile(re.escape(names.binding) + "[A-Za-z0-9_-]{4}")
         self._binding_box = ring.box("binding", *context)

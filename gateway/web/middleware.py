@@ -15,9 +15,11 @@ from gateway.core.rules import Allow
 from gateway.errors import GatewayError, UpstreamError
 from gateway.sessions.service import Sessions
 from gateway.web.answer_headers import application_headers, private_headers
+from gateway.web.answers import stamped
 from gateway.web.authflow import AuthFlow
 from gateway.web.guard import Guard, Verdict
 from gateway.web.refusals import Refusals
+from gateway.web.requests import REQUEST_ID
 
 Handler = Callable[[Scope, Receive, int], Awaitable[Response]]
 """Answers one of the gateway's own addresses; the last argument is `now`."""
@@ -87,7 +89,8 @@ def _level(error: GatewayError) -> int:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What the middleware works with. `own` maps the gateway's exact paths to their handlers: such a request goes no
-    further (A8). `clock` counts seconds since the epoch. `observe` is told of every request when it is over."""
+    further (A8). `own_lines` are header lines of every response that is the gateway's own. `clock` counts seconds since
+    the epoch. `observe` is told of every request when it is over."""
 
     guard: Guard
     flow: AuthFlow
@@ -98,6 +101,7 @@ class Parts:
     clock: Callable[[], float]
     observe: Observe
     new_id: Callable[[], bytes]
+    own_lines: HeaderList
 
 
 class Middleware:
@@ -114,6 +118,7 @@ class Middleware:
         self._clock = parts.clock
         self._observe = parts.observe
         self._new_id = parts.new_id
+        self._own_lines = parts.own_lines
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -129,8 +134,8 @@ class Middleware:
         try:
             if scope["path"] in self._own:
                 decision = "own"
-                response = await self._own_answer(scope, receive)
-                await response(scope, receive, exchange.send)
+                response = await self._own_answer({**scope, REQUEST_ID: request_id}, receive)
+                await stamped(response, request_id, self._own_lines)(scope, receive, exchange.send)
             else:
                 now = int(self._clock())
                 plain, other = self._forwarding.split(scope["headers"])
@@ -147,13 +152,14 @@ class Middleware:
                     # application (A5).
                     await self._app({**scope, "headers": lines}, receive, exchange.send)
                 else:
-                    response = await self._answer(verdict, scope, now)
-                    await response(scope, receive, exchange.send)
+                    response = await self._answer(verdict, {**scope, REQUEST_ID: request_id}, now)
+                    await stamped(response, request_id, self._own_lines)(scope, receive, exchange.send)
         except GatewayError as error:
             _log.log(_level(error), "%s %s: %s", request_id.decode(), type(error).__name__, error)
             if exchange.status:
                 raise  # the answer has begun: only a broken connection can say that it is not whole
-            await self._refusals.error(error, scope)(scope, receive, exchange.send)
+            response = self._refusals.error(error, scope)
+            await stamped(response, request_id, self._own_lines)(scope, receive, exchange.send)
         finally:
             self._observe(request_id, method, rule, decision, exchange.status, perf_counter() - started)
 

@@ -24,6 +24,7 @@ color:var(--on);font:inherit;font-weight:600;text-decoration:none;cursor:pointer
 .button.quiet{background:transparent;color:var(--accent)}
 .button:focus-visible{outline:3px solid var(--accent);outline-offset:2px}
 .fine{margin-top:1.5rem;padding-top:1rem;border-top:1px solid var(--line);font-size:.85rem}
+.fine+.fine{margin-top:.5rem;padding-top:0;border:0}
 form{margin:0}
 """.strip()
 
@@ -36,6 +37,15 @@ CONTENT_SECURITY_POLICY: Final = (
 that the browser is then redirected away from, and Chromium applies `form-action` to the redirect's target too."""
 
 
+REQUEST_ID_MARK: Final = "<!--request id-->"
+"""Where a page has the id of its request, once that is known."""
+
+
+def request_id(value: str) -> str:
+    """The line of a page by which its request is found in the log."""
+    return f'<p class="fine">Request id: {escape(value)}</p>'
+
+
 def page(title: str, *paragraphs: str, actions: str = "", fine: str = "", to: str = "") -> str:
     """The layout. `title`, `paragraphs` and `fine` are plain text; `actions` is HTML made by `link` or `form`; `to` is an
     address to which the browser goes on by itself."""
@@ -46,7 +56,7 @@ def page(title: str, *paragraphs: str, actions: str = "", fine: str = "", to: st
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">'
         f"{_refresh(to) if to else ''}<title>{escape(title)}</title><style>{_STYLE}</style></head>"
-        f"<body><main><h1>{escape(title)}</h1>{text}{row}{note}</main></body></html>"
+        f"<body><main><h1>{escape(title)}</h1>{text}{row}{note}{REQUEST_ID_MARK}</main></body></html>"
     )
 
 
@@ -174,7 +184,7 @@ def bad_callback(login: str) -> str:
 _PROBLEMS: Final[dict[Problem, tuple[int, str, str]]] = {
     Problem.DENIED: (403, "Sign-in was cancelled", "The sign-in service says that access was not granted."),
     Problem.SIGN_IN_NEEDED: (401, "Please sign in", "The sign-in service needs you to sign in."),
-    Problem.MISCONFIGURED: (400, "Sign-in is not set up correctly", "Whoever runs this service can mend it."),
+    Problem.MISCONFIGURED: (400, "Sign-in is not set up correctly", "Only whoever runs this service can change that."),
     Problem.UNAVAILABLE: (503, "Sign-in is not available right now", "Trying again in a moment often helps."),
     Problem.OTHER: (400, "Sign-in did not work", "The sign-in service could not process the request."),
 }
@@ -185,17 +195,23 @@ def provider_error(problem: Problem, login: str, said: str = "") -> tuple[int, s
     (H2)."""
     status, title, sentence = _PROBLEMS[problem]
     fine = f"It said: “{said}”" if said else ""
-    return status, page(title, sentence, actions=link(login, "Try again"), fine=fine)
+    lasts = problem is Problem.MISCONFIGURED
+    actions = link(login, "Sign in again", quiet=True) if lasts else link(login, "Try again")
+    return status, page(title, sentence, actions=actions, fine=fine)
 
 
 def not_understood(reason: str, login: str) -> str:
-    """The provider answered the code with something that cannot be used."""
-    return page("Sign-in did not work", reason, actions=link(login, "Try again"))
+    """The provider responded to the code with something that cannot be used: the next time it will do the same."""
+    return page("Sign-in did not work", reason, _TELL, actions=link(login, "Sign in again", quiet=True))
 
 
-def unavailable(title: str, sentence: str, retry: str | None) -> str:
-    """Something behind the gateway does not answer."""
-    return page(title, sentence, "Please try again in a moment.", actions=link(retry, "Try again") if retry else "")
+def unavailable(title: str, sentence: str, retry: str | None, *, passes: bool) -> str:
+    """Something behind the gateway does not respond; `passes`: by its nature that does not last."""
+    advice = "Please try again in a moment." if passes else _TELL
+    return page(title, sentence, advice, actions=link(retry, "Try again") if retry else "")
+
+
+_TELL: Final = "If it happens again, please tell whoever runs this service."
 
 
 def confirm_sign_out(action: str, fields: dict[str, str], home: str) -> str:

@@ -23,10 +23,9 @@ class Refusals:
 
     async def sign_in(self, scope: Scope, flow: AuthFlow, now: int, *, bad_token: bool) -> Response:
         """For a visitor without a session: only a top-level navigation is redirected."""
-        headers = scope["headers"]
         kind = _kind(scope)
         if kind is Navigation.REDIRECT and not bad_token:
-            return await flow.begin(headers, requested(scope), now)
+            return await flow.begin(scope, requested(scope), now)
         response = self._unauthorized(kind, scope)
         # RFC 9110 §15.5.2: each 401 carries a challenge; RFC 6750 §3.1.
         response.headers["www-authenticate"] = 'Bearer error="invalid_token"' if bad_token else "Bearer"
@@ -75,8 +74,11 @@ class Refusals:
             return html(status, pages.page(title, sentence))
         # What was asked for may start with `//`: a link to it would lead to another host.
         retry = self._targets.safe(requested(scope)) if scope.get("method") in ("GET", "HEAD") else None
-        return html(status, pages.unavailable(title, sentence, retry))
+        return html(status, pages.unavailable(title, sentence, retry, passes=status in _PASSING))
 
+
+_PASSING: Final = frozenset({503, 504})
+"""RFC 9110 §15.6.4, §15.6.5: of overload, and of an upstream that is late. Any other 5xx may be a mistake in a file."""
 
 _NAMES: Final = {
     400: "bad_request",

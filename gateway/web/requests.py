@@ -1,10 +1,14 @@
 """What the gateway's handlers read from a request, each within bounds."""
 
+from typing import Final
 from urllib.parse import parse_qsl
 
 from gateway.core.asgi import HeaderList, Receive
 from gateway.core.cookies import RequestCookies
 from gateway.errors import BadData
+
+REQUEST_ID: Final = "gateway.request_id"
+"""Where the scope of the gateway's own addresses has the request's id, as bytes."""
 
 
 def request_cookies(headers: HeaderList) -> RequestCookies:

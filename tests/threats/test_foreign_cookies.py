@@ -360,7 +360,8 @@ async def test_every_way_to_break_a_cookie_looks_the_same():
 async def _seen(world, value):
     headers = [(b"host", b"app.test"), (b"cookie", f"{SESSION}={value}".encode())]
     answer = await ask(world.gateway, headers=headers)
-    return json.dumps([answer.status, [(n.decode(), v.decode()) for n, v in answer.headers], answer.body.decode()])
+    lines = [(n.decode(), v.decode()) for n, v in answer.headers if n != b"x-request-id"]
+    return json.dumps([answer.status, lines, answer.body.decode()])
 
 
 @pytest.mark.parametrize("count", ["99999999999", "2000000000", "-1", "0", "1", "7", "2147483648", "1e9", "٣", ""])

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from gateway.core.flow import FLOW_SECONDS
-from tests.support.world import NAVIGATION, World, long_address
+from tests.support.world import NAVIGATION, SETTINGS, World, long_address
 
 
 def query_of(address: str) -> dict[str, str]:
@@ -714,3 +714,25 @@ async def test_a_disconnect_during_the_exchange_leaves_no_half_session():
         await world.gateway(scope, receive, send)
 
     assert "code-" not in world.log.getvalue()
+
+
+async def test_behind_strict_cookies_the_callback_is_first_answered_by_a_page_of_our_own_site():
+    """With `same_site: Strict` the provider's redirect brings no session: a page goes on to the same callback, nothing
+    is redeemed before, and what a stranger puts into the address stays within its quotes."""
+    world = World({"session": {**SETTINGS["session"], "same_site": "Strict"}})
+    visitor = world.visitor()
+    start = await visitor.navigate("/deep")
+    callback = world.provider.sign_in(start.headers["location"])
+
+    page = await visitor.navigate(callback)
+    grants = len(world.provider.grants)
+    back = await visitor.navigate(goes_to(page))
+
+    assert page.status_code == 200
+    assert page.headers.get_list("set-cookie") == []
+    assert grants == 0
+    assert back.headers["location"] == "/deep"
+    assert "SameSite=Strict" in next(v for v in back.headers.get_list("set-cookie") if "cg_session" in v)
+    odd = await visitor.navigate("/oauth2/callback?code='\"><script>alert(1)</script>&state=\xe9")
+    assert "<script>" not in odd.text
+    assert goes_to(odd).startswith("/oauth2/callback?code=%27%22%3E%3Cscript%3E")
