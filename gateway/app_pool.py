@@ -50,6 +50,7 @@ def _options(settings: PoolSettings) -> PoolOptions:
         case_sensitive=settings.case_sensitive,
         allow_sign_up=settings.allow_sign_up,
         sign_ups_per_hour=settings.sign_ups_per_hour,
+        sign_in_failures_per_hour=settings.sign_in_failures_per_hour,
         policy=PasswordPolicy(**dict(settings.password_policy)),
         clients=tuple(AppClient(**dict(client)) for client in settings.clients),
         groups=tuple(Group(**dict(group)) for group in settings.groups),

@@ -30,13 +30,15 @@ class SignInResult:
 class Accounts(Registration, Recovery):
     """Every method raises `PoolError`."""
 
-    async def sign_in(self, client: AppClient, username: str, password: str, now: int) -> SignInResult:
+    async def sign_in(
+        self, client: AppClient, username: str, password: str, now: int, *, address: str | None = None
+    ) -> SignInResult:
         """Check username and password.
 
         What else stands in the way (disabled, unconfirmed, reset required) is said only to who knows the password.
         """
         named = await self._find(username)
-        async with self._limits.attempt(named.subject, now) as attempt:
+        async with self._limits.attempt(named.subject, now, address=address) as attempt:
             stored = named.user.password_hash if named.user else None
             attempt.succeeded = await self._passwords.verify(stored, password)
         user = named.user

@@ -129,7 +129,11 @@ class Backend:
             storage,
             passwords=self._passwords,
             codes=Codes(_derive(key, b"cognito-gateway/pool/codes/v1")),
-            limits=Throttle(storage, _derive(key, b"cognito-gateway/pool/counters/v1")),
+            limits=Throttle(
+                storage,
+                _derive(key, b"cognito-gateway/pool/counters/v1"),
+                sign_in_failures=options.sign_in_failures_per_hour,
+            ),
             mailer=self.mailer,
         )
 

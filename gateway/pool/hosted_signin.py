@@ -78,7 +78,7 @@ class SignInPages:
         username = typed_username(form)
         try:
             result = await self._desk.backend.accounts.sign_in(
-                visit.ask.client, username, form.get("password"), visit.now
+                visit.ask.client, username, form.get("password"), visit.now, address=visit.address
             )
         except PoolError as refusal:
             if refusal.code == "UserNotConfirmedException":

@@ -134,6 +134,7 @@ class PoolOptions:
     case_sensitive: bool = False
     allow_sign_up: bool = True
     sign_ups_per_hour: int = 30
+    sign_in_failures_per_hour: int = 300
     policy: PasswordPolicy = PasswordPolicy()
     clients: tuple[AppClient, ...] = ()
     groups: tuple[Group, ...] = ()

@@ -6,7 +6,7 @@ import hmac
 import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -88,11 +88,13 @@ class Throttle:
     """Limits kept in the storage, so that all processes share them. Subjects are stored as HMACs under `key`.
 
     An event is counted in a transaction of its own, before what it limits: what is refused or fails later has counted.
+    `sign_in_failures` is how many wrong passwords one sender may try in an hour, whatever the accounts.
     """
 
-    def __init__(self, storage: PoolStorage, key: bytes) -> None:
+    def __init__(self, storage: PoolStorage, key: bytes, *, sign_in_failures: int) -> None:
         self._storage = storage
         self._key = key
+        self._failures = Limit("sign-in-from", sign_in_failures)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def hit(self, limit: Limit, subject: str, now: int) -> None:
@@ -105,32 +107,46 @@ class Throttle:
             raise PoolError(*LIMIT_EXCEEDED)
 
     @asynccontextmanager
-    async def attempt(self, subject: str, now: int) -> AsyncIterator[Attempt]:
-        """Wrap one try at a password of the subject. Raises PoolError (`Password attempts exceeded`) during a lock.
+    async def attempt(self, subject: str, now: int, *, address: str | None = None) -> AsyncIterator[Attempt]:
+        """Wrap one try at a password of the subject. Raises PoolError (`Password attempts exceeded`) during a lock, and
+        (LimitExceededException) for an address with too many failures, which then locks nobody else out either.
 
         The failure is counted before the password is looked at: a thousand tries sent at once get five answers, not a
         thousand. Within the process tries of one subject go one after another, so that right ones never add up.
         """
         name = self._name("password", subject)
+        sender = None if address is None else self._name(self._failures.name, network_of(address))
         lock = self._locks.setdefault(name, asyncio.Lock())
         async with lock:
-            await self._charge(name, now)
+            await self._charge(name, sender, now)
             attempt = Attempt()
             yield attempt
             if attempt.succeeded:
-                async with self._storage.transaction() as tx:
-                    await tx.counters.delete(name)
+                await self._discharge(name, sender)
 
     async def forget(self, counters: CounterStore, subject: str) -> None:
         """Forget the subject's failures: the password has just been set by its owner."""
         await counters.delete(self._name("password", subject))
 
-    async def _charge(self, name: str, now: int) -> None:
+    async def _charge(self, name: str, sender: str | None, now: int) -> None:
         async with self._storage.transaction() as tx:
+            if sender is not None:
+                counter, allowed = count(await tx.counters.get(sender), self._failures, now)
+                if not allowed:
+                    raise PoolError(*LIMIT_EXCEEDED)
+                await tx.counters.put(sender, counter)
             counter, allowed = charge(await tx.counters.get(name), now)
             await tx.counters.put(name, counter)
         if not allowed:
             raise PoolError(*LOCKED_OUT)
+
+    async def _discharge(self, name: str, sender: str | None) -> None:
+        """Take back what was counted in advance: the password was right."""
+        async with self._storage.transaction() as tx:
+            counter = None if sender is None else await tx.counters.get(sender)
+            if sender is not None and counter is not None:
+                await tx.counters.put(sender, replace(counter, count=max(counter.count - 1, 0)))
+            await tx.counters.delete(name)
 
     def _name(self, kind: str, subject: str) -> str:
         # An HMAC: counters of names that do not exist must not become a list of what people typed.

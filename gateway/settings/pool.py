@@ -216,6 +216,7 @@ class PoolSettings(Section):
     case_sensitive: bool = False
     allow_sign_up: bool = True
     sign_ups_per_hour: int = Field(default=30, ge=1)
+    sign_in_failures_per_hour: int = Field(default=300, ge=1, description="Wrong passwords from one address.")
     password_policy: PasswordPolicy = PasswordPolicy()
     resource_servers: tuple[ResourceServer, ...] = ()
     clients: tuple[Client, ...] = Field(min_length=1)

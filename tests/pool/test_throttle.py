@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.pool.refusals import PoolError
 from gateway.pool.throttle import LONGEST_LOCK, Limit, charge, count, lock_seconds, network_of
-from tests.support.pool import NOW, PASSWORD, WEB, ada
+from tests.support.pool import NOW, PASSWORD, WEB, ada, opened, options_for
 
 
 @pytest.mark.parametrize(
@@ -127,3 +127,59 @@ async def test_right_passwords_at_once_never_lock(backend):
     results = await asyncio.gather(*(ada(backend) for _ in range(20)))
 
     assert len({user.sub for user in results}) == 1
+
+
+def passwords_from(backend, address, name="ada@example.com", password="wrong", now=NOW):
+    """A sign-in from an address."""
+    return backend.accounts.sign_in(WEB, name, password, now, address=address)
+
+
+@pytest.fixture
+async def strict(tmp_path, clock):
+    """A pool that lets an address fail three times an hour."""
+    async with opened(options_for(tmp_path, sign_in_failures_per_hour=3), clock) as backend:
+        yield backend
+
+
+async def test_one_address_cannot_try_a_password_at_every_account(strict):
+    """Z2: beyond the limit nothing is tried any more, known and unknown names and the right password alike."""
+    for number in range(3):
+        with pytest.raises(PoolError, match="Incorrect"):
+            await passwords_from(strict, "192.0.2.1", f"person{number}@example.com")
+    refused = [("person9@example.com", "wrong"), ("ada@example.com", "wrong"), ("ada@example.com", PASSWORD)]
+    for name, password in refused:
+        with pytest.raises(PoolError, match="Attempt limit exceeded"):
+            await passwords_from(strict, "192.0.2.1", name, password)
+
+    assert (await passwords_from(strict, "192.0.2.2", password=PASSWORD)).challenge is None
+    assert (await passwords_from(strict, "192.0.2.1", password=PASSWORD, now=NOW + 3600)).challenge is None
+
+
+async def test_right_passwords_count_for_no_address(strict):
+    """Twenty people of one office sign in, and the limit counts none of them."""
+    results = await asyncio.gather(*(passwords_from(strict, "192.0.2.1", password=PASSWORD) for _ in range(3)))
+    for _ in range(17):
+        results.append(await passwords_from(strict, "192.0.2.1", password=PASSWORD))
+
+    assert len({result.user.sub for result in results}) == 1
+
+
+async def test_an_address_beyond_its_limit_locks_nobody_out(strict):
+    """Z2: what the address is refused does not count against the account."""
+    for number in range(3):
+        with pytest.raises(PoolError, match="Incorrect"):
+            await passwords_from(strict, "2001:db8::1", f"person{number}@example.com")
+    for number in range(20):
+        with pytest.raises(PoolError, match="Attempt limit exceeded"):
+            await passwords_from(strict, f"2001:db8::{number + 2}")
+
+    assert (await ada(strict)).username
+
+
+async def test_a_flood_from_one_address_is_counted_before_it_is_judged(strict):
+    """Z2: a hundred names at once get three answers."""
+    guesses = [passwords_from(strict, "192.0.2.1", f"person{n}@example.com") for n in range(100)]
+    refusals = [str(error) for error in await asyncio.gather(*guesses, return_exceptions=True)]
+
+    assert sum("Incorrect" in text for text in refusals) == 3
+    assert sum("Attempt limit exceeded" in text for text in refusals) == 97

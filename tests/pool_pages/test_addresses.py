@@ -57,3 +57,16 @@ async def test_limits_count_the_visitor(
     options = pool_options(database, trusted_proxies=trusted, sign_ups_per_hour=1)
     async with create_pool(options, clock=clock) as pool:
         assert await sign_ups(pool, *visitors) == done
+
+
+async def test_sign_ins_count_the_visitor(database: Path, clock: Clock) -> None:
+    """Z2, A15: the sign-in page counts wrong passwords for the address behind the proxy, whatever the account."""
+    options = pool_options(database, trusted_proxies=("10.0.0.0/8",), sign_in_failures_per_hour=1)
+    said = []
+    async with create_pool(options, clock=clock) as pool:
+        for number, visitor in enumerate(("192.0.2.1", "192.0.2.2", "192.0.2.1")):
+            browser = Proxied(pool, PROXY, visitor)
+            async with browser.client:
+                page = await browser.sign_in(f"person{number}@example.com", "Wrong-password-1")
+            said.append("Attempt limit exceeded" in page.text)
+    assert said == [False, False, True]
