@@ -1,5 +1,6 @@
 """Read a query string or a posted form into bounded, repeat-aware parameters."""
 
+import unicodedata
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import parse_qsl
@@ -16,6 +17,8 @@ MAX_FIELDS: Final = 64
 """Most fields in one form or query: the 17 standard attributes, the parameters of an authorize request, and room."""
 MAX_VALUE: Final = 4096
 """Longest single value in characters: twice the longest attribute of a user (2,048)."""
+_BETWEEN: Final = frozenset({"Zs", "Zl", "Zp", "Pd", "Cf"})
+"""Unicode categories of what may stand between the digits of a typed code: spaces, dashes, invisible marks."""
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 
 
@@ -109,3 +112,14 @@ def typed_username(form: Params) -> str:
     A name longer than any can be (128, reference §6.9) is cut just beyond that: it stays unknown, and fits a cookie.
     """
     return form.get("username").strip()[:129]
+
+
+def plain_code(typed: str) -> str:
+    """A one-time code as it was sent: a paste or a keyboard brings spaces, dashes, invisible marks and other digits."""
+    return "".join(_plain(character) for character in typed)
+
+
+def _plain(character: str) -> str:
+    if character.isdecimal():
+        return str(unicodedata.decimal(character))
+    return "" if unicodedata.category(character) in _BETWEEN else character

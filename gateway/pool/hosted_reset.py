@@ -4,7 +4,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.pool.desk import Desk, Visit
-from gateway.pool.forms import Params, typed_username
+from gateway.pool.forms import Params, plain_code, typed_username
 from gateway.pool.page_data import PageData
 from gateway.pool.page_words import MEDIUM_WORDS, MISMATCHED_PASSWORDS
 from gateway.pool.passwords import checklist
@@ -89,7 +89,7 @@ class ResetPages:
         accounts = self._desk.backend.accounts
         try:
             await accounts.confirm_forgot_password(
-                visit.ask.client, username, form.get("code").strip(), password, visit.now
+                visit.ask.client, username, plain_code(form.get("code")), password, visit.now
             )
         except PoolError as refusal:
             invalid = _INVALID.get(refusal.code, "")

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from gateway.pool.delivery import CodeDelivery
 from gateway.pool.desk import Desk, Visit
-from gateway.pool.forms import Params, read_query, typed_username
+from gateway.pool.forms import Params, plain_code, read_query, typed_username
 from gateway.pool.page_data import PageData
 from gateway.pool.page_words import MEDIUM_WORDS, NOTICES, AttributeField, attribute_field
 from gateway.pool.passwords import checklist
@@ -112,7 +112,7 @@ class SignUpPages:
         """Signed in, if this browser gave the password a short time ago; else confirmed, and on to the sign-in page."""
         data = self._desk.carried(visit, "confirm", form)
         username = data.username if data else typed_username(form)
-        code = form.get("code").strip()
+        code = plain_code(form.get("code"))
         try:
             user = await self._desk.backend.accounts.confirm_sign_up(visit.ask.client, username, code, visit.now)
         except PoolError as refusal:
@@ -150,7 +150,7 @@ class SignUpPages:
         client = self._desk.options.client(params.get("client_id"))
         if client is None or params.repeated:
             return self._desk.go("/error?error=invalid_request")
-        username, code = params.get("user_name"), params.get("confirmation_code")
+        username, code = params.get("user_name"), plain_code(params.get("confirmation_code"))
         try:
             await self._desk.backend.accounts.confirm_sign_up(client, username, code, self._desk.backend.now())
         except PoolError as refusal:

@@ -71,3 +71,48 @@ async def test_bytes_that_no_browser_sends(browser: Browser, body: bytes) -> Non
     )
     assert answer.status_code in {200, 400, 413}
     assert "<h1>" in answer.text
+
+
+SPELLINGS = {
+    "full width": lambda code: "".join(chr(ord(c) - ord("0") + 0xFF10) for c in code),
+    "arabic": lambda code: "".join(chr(ord(c) - ord("0") + 0x0660) for c in code),
+    "spaces inside": lambda code: f"  {code[:3]} {code[3:]}\u3000",
+    "no-break and thin spaces": lambda code: "\u2009".join(code) + "\u00a0",
+    "a dash": lambda code: f"{code[:3]}-{code[3:]}",
+    "a long dash": lambda code: f"{code[:3]}\u2013{code[3:]}",
+    "invisible marks": lambda code: f"\u202a\ufeff{code}\u200b\u202c",
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+async def test_a_code_may_be_typed_in_any_way(browser: Browser, pool: Pool, spelling: str) -> None:
+    """What keyboards and pastes make of six digits confirms the account, in the form and in the link."""
+    confirm = await browser.sign_up("grace@example.com")
+    arrived = await browser.submit(
+        confirm, "confirmform", button="confirm", code=SPELLINGS[spelling](newest_code(pool))
+    )
+    assert arrived.location.startswith(f"{CALLBACK}?code=")
+
+    await browser.sign_up("linus@example.com")
+    code = SPELLINGS[spelling](newest_code(pool))
+    link = {"client_id": CLIENT_ID, "user_name": "linus@example.com", "confirmation_code": code}
+    assert "has been confirmed" in (await browser.get("/confirmUser", link)).text
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+async def test_a_reset_code_may_be_typed_in_any_way(browser: Browser, pool: Pool, spelling: str) -> None:
+    """The same for the code that resets a password."""
+    page = await browser.get("/forgotPassword", ASK)
+    page = await browser.submit(page, "forgotpasswordform", username="ada@example.com")
+    code = SPELLINGS[spelling](newest_code(pool))
+    fields = {"code": code, "password": "Another-Engine-3", "confirmPassword": "Another-Engine-3"}
+    page = await browser.submit(page, "confirmforgotpasswordform", **fields)
+    assert "Your password has been changed." in page.text
+
+
+@pytest.mark.parametrize("junk", ["x", ".", "\u00b2", "\u2460", "1"])
+async def test_other_characters_stay_in_a_code(browser: Browser, pool: Pool, junk: str) -> None:
+    """Letters, full stops and raised digits are not what was sent: refused as a wrong code."""
+    confirm = await browser.sign_up("grace@example.com")
+    page = await browser.submit(confirm, "confirmform", button="confirm", code=newest_code(pool) + junk)
+    assert "Invalid verification code" in page.text
