@@ -101,4 +101,4 @@ image-test: ## build the image without a daemon, and sign a user in inside it
 	@.ci/image test
 
 clean: ## remove what the targets made
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* build dist tests/peers/node_modules
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* .make build dist tests/peers/node_modules

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / ".apps"
+FOLDER = Path(__file__).parents[2] / ".make/apps"
 PATIENCE = 120
 """Seconds until an application that does not listen counts as stuck."""
 
