@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import urlsplit
 
 from gateway.core.identity_headers import HeaderTemplates
 from gateway.core.paths import canonical
@@ -9,6 +10,7 @@ from gateway.settings.claims import likely_claim, missing_scope
 from gateway.settings.findings import Finding
 from gateway.settings.rule_order import covers, overlap, shadowing
 from gateway.settings.schema import OWN_PATHS, AccessRule, CognitoProvider, GatewaySettings
+from gateway.settings.values import is_loopback
 
 _DOMAIN = re.compile(r"(?:https://)?[^/]+\.auth(?:-fips)?\.(?P<region>[a-z0-9-]+)\.amazoncognito\.com")
 _PREFLIGHT = frozenset({"OPTIONS"})
@@ -119,6 +121,16 @@ def domain_of_another_region(settings: GatewaySettings) -> Iterator[Finding]:
         yield Finding(("provider", "domain"), f"is in {found['region']}, but user_pool_id is in {region}")
 
 
+def providers_in_the_clear(settings: GatewaySettings) -> Iterator[Finding]:
+    """Keys and tokens over plain http can be replaced by anybody on the way."""
+    provider = settings.provider
+    addresses = {"issuer": provider.issuer, "discovery_url": provider.discovery_url, **provider.endpoints.model_dump()}
+    for key, url in addresses.items():
+        if url and url.startswith("http:") and not is_loopback(urlsplit(url).hostname or ""):
+            path = ("provider", key) if key in {"issuer", "discovery_url"} else ("provider", "endpoints", key)
+            yield Finding(path, "is not https: whoever is on the way can sign in as anybody")
+
+
 def claims_that_do_not_exist(settings: GatewaySettings) -> Iterator[Finding]:
     """A header whose claim is missing is never sent."""
     cognito = isinstance(settings.provider, CognitoProvider)
@@ -142,6 +154,7 @@ CHECKS: tuple[Callable[[GatewaySettings], Iterable[Finding]], ...] = (
     no_upstreams,
     upstreams_that_are_not_verified,
     domain_of_another_region,
+    providers_in_the_clear,
     claims_that_do_not_exist,
 )
 """A new warning is one function here. It reads settings only: no files, no network, no clock."""

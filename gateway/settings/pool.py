@@ -12,6 +12,7 @@ from gateway.settings.schema import Section
 from gateway.settings.values import (
     CallbackUrl,
     Host,
+    Issuer,
     Network,
     Origin,
     PoolId,
@@ -20,7 +21,6 @@ from gateway.settings.values import (
     Seconds,
     SecretText,
     Text,
-    WebUrl,
 )
 
 HOUR = 3600
@@ -201,7 +201,7 @@ class PoolSettings(Section):
     base_url: Origin | None = Field(
         default=None, description="What browsers see; absent, http://localhost and the port."
     )
-    issuer: WebUrl | None = Field(default=None, description="iss of every token; absent, base_url and the pool's id.")
+    issuer: Issuer | None = Field(default=None, description="iss of every token; absent, base_url and the pool's id.")
     database: SecretText = Field(
         default="sqlite+aiosqlite:///pool.db",
         validate_default=True,

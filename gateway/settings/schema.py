@@ -1,7 +1,7 @@
 """The gateway's settings as frozen values: what an operator may write, with defaults, and nothing else."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -10,12 +10,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from gateway.core import cookie_names
 from gateway.core.emails import EmailPolicy
+from gateway.core.identity_headers import HeaderTemplates
 from gateway.core.oidc import RESERVED_PARAMETERS
+from gateway.settings.findings import Finding, Refused
+from gateway.settings.own_address import own_address
 from gateway.settings.values import (
     TEN_YEARS,
     Address,
     Duration,
     Host,
+    Issuer,
     ListenAddress,
     Network,
     Origin,
@@ -49,6 +53,8 @@ _NOT_OURS = frozenset(
 
 OWN_PATHS = frozenset({"/oauth2/login", "/oauth2/logout", "/livez", "/readyz"})
 """Addresses that the gateway answers itself, before any rule, wherever `callback_path` is."""
+
+DISCOVERY = "/.well-known/openid-configuration"
 
 DEFAULT_HEADERS: Mapping[str, str] = MappingProxyType(
     {"x-forwarded-user": "${sub}", "x-forwarded-email": "${email}", "x-forwarded-groups": "${groups}"}
@@ -123,7 +129,7 @@ class CognitoProvider(_Provider):
     domain: Text = Field(
         description="Host of the sign-in pages, or their whole address for a pool that is not Amazon's."
     )
-    issuer: WebUrl | None = Field(
+    issuer: Issuer | None = Field(
         default=None, description="Absent: https://cognito-idp.<region>.amazonaws.com/<pool>."
     )
     scopes: Scopes = ("openid", "email")
@@ -136,6 +142,8 @@ class CognitoProvider(_Provider):
     def _whole_domain(cls, domain: str) -> str:
         if "://" in domain:
             return parse_public_url(domain)
+        if domain.endswith(".amazonaws.com"):
+            raise ValueError("is where the pool's keys are; write for example my-app.auth.eu-west-1.amazoncognito.com")
         if "." not in domain:
             raise ValueError("must be the whole host, for example my-app.auth.eu-west-1.amazoncognito.com")
         return parse_public_url(f"https://{domain}").removeprefix("https://")
@@ -155,12 +163,19 @@ class CognitoProvider(_Provider):
             raise ValueError("names another region than region does")
         return pool
 
+    @field_validator("discovery_url")
+    @classmethod
+    def _whole_discovery(cls, url: str | None) -> str | None:
+        if url is not None and not url.endswith(DISCOVERY):
+            raise ValueError(f"must end with {DISCOVERY}")
+        return url
+
 
 class OidcProvider(_Provider):
     """Any OpenID Connect provider: the issuer is enough, the rest is discovered."""
 
     preset: Literal["oidc"]
-    issuer: WebUrl
+    issuer: Issuer
     scopes: Scopes = ("openid", "email", "profile")
     groups_claim: Text = "groups"
     logout_style: Literal["cognito", "oidc", "none"] = "oidc"
@@ -225,6 +240,24 @@ class SignIn(Section):
         default="/", description="Where the browser lands after sign-out; register it at the provider too."
     )
     return_origins: tuple[Origin, ...] = Field(default=(), description="Other origins that return_to may name.")
+
+    @field_validator("callback_path")
+    @classmethod
+    def _of_its_own(cls, path: str) -> str:
+        if path == "/":
+            raise ValueError("would take the front page of your service; leave it out, or choose a longer path")
+        if path in OWN_PATHS:
+            raise ValueError("is another address of the gateway itself")
+        return path
+
+    @field_validator("signed_out_path")
+    @classmethod
+    def _can_be_landed_on(cls, path: str, info: ValidationInfo) -> str:
+        if path == info.data.get("callback_path"):
+            raise ValueError("is callback_path: a sign-out would end in a failed sign-in")
+        if path in OWN_PATHS - {"/oauth2/login"}:
+            raise ValueError("is an address of the gateway itself, not a page to land on")
+        return path
 
 
 class Timeouts(Section):
@@ -303,6 +336,13 @@ class AccessRule(Section):
     allow: Literal["anyone", "signed-in", "nobody"] = "signed-in"
     groups: frozenset[Text] = Field(default=frozenset(), description="Signed in, and in at least one of these groups.")
     name: Text | None = Field(default=None, description="What logs and metrics call the rule; absent, its path.")
+
+    @field_validator("methods")
+    @classmethod
+    def _head_is_get(cls, methods: frozenset[str] | None) -> frozenset[str] | None:
+        if methods == frozenset({"HEAD"}):
+            raise ValueError("HEAD is judged as GET: write GET")
+        return methods
 
     @model_validator(mode="after")
     def _says_who(self) -> Self:
@@ -409,6 +449,7 @@ class GatewaySettings(Section):
         description="The address that browsers use; callback and sign-out addresses follow from it."
     )
     session: Session
+    listen: Listen = Listen()
     upstreams: tuple[Upstream, ...] = Field(
         default=(), description="Services behind the gateway; none when it is used as middleware."
     )
@@ -426,7 +467,6 @@ class GatewaySettings(Section):
     trusted_proxies: tuple[Network, ...] = Field(
         default=(), description="Networks whose X-Forwarded-* are believed. Empty: nobody's."
     )
-    listen: Listen = Listen()
     limits: Limits = Limits()
     bearer: Bearer = Bearer()
     logging: Logging = Logging()
@@ -440,6 +480,7 @@ class GatewaySettings(Section):
     @classmethod
     def _fold_apart(cls, headers: dict[str, str]) -> dict[str, str]:
         folded = [re.sub(r"[^a-z0-9]", "-", name) for name in headers]
+        _refuse(_unusable(headers))
         if len(set(folded)) < len(folded):
             raise ValueError(
                 "has two names that differ only in case or punctuation: applications cannot tell them apart"
@@ -454,11 +495,44 @@ class GatewaySettings(Section):
             raise ValueError("has two entries for the same path and host")
         return upstreams
 
+    @field_validator("upstreams")
+    @classmethod
+    def _not_ourselves(cls, upstreams: tuple[Upstream, ...], info: ValidationInfo) -> tuple[Upstream, ...]:
+        listen, public_url = info.data.get("listen"), info.data.get("public_url")
+        if listen is not None and public_url is not None:
+            _refuse(_loops(upstreams, listen, public_url))
+        return upstreams
+
     @field_validator("session")
     @classmethod
     def _domain_is_ours(cls, session: Session, info: ValidationInfo) -> Session:
         domain, host = session.cookie_domain, urlsplit(info.data.get("public_url", "")).hostname
         # Q13: example.com is no parent of evilexample.com. Loopback names have no domain to share.
         if domain and host and (is_loopback(host) or not f".{host}".endswith(f".{domain}")):
-            raise ValueError("cookie_domain must be the host of public_url or a parent of it")
+            raise Refused(Finding(("cookie_domain",), "must be the host of public_url or a parent of it"))
+        if domain and "." not in domain:
+            raise Refused(Finding(("cookie_domain",), "is a top-level domain: browsers refuse cookies for it"))
         return session
+
+
+def _refuse(mistakes: Iterable[Finding]) -> None:
+    if found := list(mistakes):
+        raise Refused(*found)
+
+
+def _loops(upstreams: Iterable[Upstream], listen: Listen, public_url: str) -> Iterator[Finding]:
+    for index, upstream in enumerate(upstreams):
+        for place, server in enumerate(upstream.addresses):
+            own = own_address(server, host=listen.host, port=listen.port, public_url=public_url)
+            if own is not None:
+                key: tuple[str | int, ...] = ("url",) if upstream.url else ("servers", place)
+                words = f"is the gateway's own address ({own}): each request would come back to it without end"
+                yield Finding((index, *key), words)
+
+
+def _unusable(headers: Mapping[str, str]) -> Iterator[Finding]:
+    for name, text in headers.items():
+        try:
+            HeaderTemplates.compile({name: text})
+        except ValueError as error:
+            yield Finding((name,), str(error).removeprefix(f"header {name}: "))

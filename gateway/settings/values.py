@@ -132,6 +132,16 @@ def parse_web_url(value: object) -> str:
     return str(value)
 
 
+def parse_issuer(value: object) -> str:
+    """An issuer, as tokens name it: its metadata is found below it, and is no part of it (OIDC Discovery §4)."""
+    text = parse_web_url(value)
+    if "/.well-known/" in text:
+        raise ValueError("must end before /.well-known/: the issuer is the address that stands in front of it")
+    if "?" in text:
+        raise ValueError("must not contain a query (?)")
+    return text
+
+
 def parse_callback_url(value: object) -> str:
     """A redirect address as Cognito allows it, kept as written: it is compared character by character."""
     text = _text(value)
@@ -278,6 +288,7 @@ Size = Annotated[int, PlainValidator(parse_size), _SIZE_SCHEMA]
 Origin = Annotated[str, *_parsed(parse_origin, "Scheme, host and port: https://app.example.com")]
 PublicUrl = Annotated[str, *_parsed(parse_public_url, "The address that browsers use: https://app.example.com")]
 WebUrl = Annotated[str, *_parsed(parse_web_url, "A web address")]
+Issuer = Annotated[str, *_parsed(parse_issuer, "A web address, exactly as the provider's tokens name it")]
 CallbackUrl = Annotated[
     str, *_parsed(parse_callback_url, "A redirect address: https, http on localhost, or a custom scheme")
 ]

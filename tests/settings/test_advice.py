@@ -152,7 +152,7 @@ def test_what_else_can_hardly_be_meant(more, said):
     "written", ["$CLIENT_SECRET", "$(CLIENT_SECRET)", "'%CLIENT_SECRET%'", "'{{ client_secret }}'"]
 )
 def test_a_variable_without_its_braces(written):
-    """The text itself would be the client secret; it is not shown."""
+    """X3: the text itself would be the client secret; it is not shown."""
     text = HEAD.replace("  client_id", f"  client_secret: {written}\n  client_id") + UPSTREAM
     assert warnings(text) == [
         "5: warning: provider.client_secret: looks like a reference to a variable, but is taken as it stands; write ${NAME}"
@@ -168,6 +168,22 @@ def test_a_domain_in_another_region(domain):
     region = re.search(r"auth\.([^.]+)", domain)
     assert region
     assert said == f"4: warning: provider.domain: is in {region[1]}, but user_pool_id is in eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ("issuer: http://login.example/pool", "issuer"),
+        ("discovery_url: http://login.example/.well-known/openid-configuration", "discovery_url"),
+        ("endpoints: {jwks_uri: 'http://login.example/keys'}", "endpoints.jwks_uri"),
+        ("endpoints: {jwks_uri: 'http://localhost/keys'}", None),
+    ],
+)
+def test_a_provider_in_the_clear(more, key):
+    """Keys that come over plain http are anybody's; this machine alone is near enough."""
+    said = warnings(HEAD.replace("  client_id", f"  {more}\n  client_id") + UPSTREAM)
+    words = f"5: warning: provider.{key}: is not https: whoever is on the way can sign in as anybody"
+    assert said == ([words] if key else [])
 
 
 def test_a_domain_of_ones_own_is_not_doubted():

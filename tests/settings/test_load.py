@@ -149,8 +149,24 @@ listen: {port: 3}
 @pytest.mark.parametrize(
     ("more", "line"),
     [
-        ("  cookie_domain: evil.com", "7: session: cookie_domain must be the host of public_url or a parent of it"),
-        ("  cookie_domain: le.com", "7: session: cookie_domain must be the host of public_url or a parent of it"),
+        ("  cookie_domain: evil.com", "9: session.cookie_domain: must be the host of public_url or a parent of it"),
+        ("  cookie_domain: le.com", "9: session.cookie_domain: must be the host of public_url or a parent of it"),
+        ("  cookie_domain: com", "9: session.cookie_domain: is a top-level domain: browsers refuse cookies for it"),
+        ("sign_in: {callback_path: /}", "9: sign_in.callback_path: would take the front page of your service; leave it out, or choose"
+         " a longer path (found: /)"),
+        ("sign_in: {callback_path: /oauth2/login}", "9: sign_in.callback_path: is another address of the gateway itself (found:"
+         " /oauth2/login)"),
+        ("sign_in: {callback_path: /livez}", "9: sign_in.callback_path: is another address of the gateway itself (found: /livez)"),
+        ("sign_in: {callback_path: /in, signed_out_path: /in}", "9: sign_in.signed_out_path: is callback_path: a sign-out would end in"
+         " a failed sign-in (found: /in)"),
+        ("sign_in: {signed_out_path: /oauth2/callback}", "9: sign_in.signed_out_path: is callback_path: a sign-out would end in a"
+         " failed sign-in (found: /oauth2/callback)"),
+        ("sign_in: {signed_out_path: /oauth2/logout}", "9: sign_in.signed_out_path: is an address of the gateway itself, not a page to"
+         " land on (found: /oauth2/logout)"),
+        ("access: [{path: /, methods: [HEAD], allow: anyone}]", "9: access[0].methods: HEAD is judged as GET: write GET"),
+        ("headers: {x-a: plain}", "9: headers.x-a: it names no claim, as ${sub} does"),
+        ("headers: {x-a: '${sub', x-b: '${sub} '}", "9: headers.x-a: is not a header template; write claims as ${email}, and no other $ or"
+         " control character (found: ${sub)"),
         ("  idle_timeout: 24h", "9: session.idle_timeout: must be at least 1m and not longer than lifetime (found: 24h)"),
         ("  lifetime: 1s", "9: session.lifetime: must be at least 1m (found: 1s)"),
         ("upstreams: [{path: /}]", "9: upstreams[0]: needs either url or servers"),
@@ -164,7 +180,7 @@ listen: {port: 3}
         ("access: [{path: /, groups: []}]", "9: access[0].groups: is empty: nobody could ever match"),
         ("access: [{path: '/a?b', allow: anyone}]", "9: access[0].path: is no path for a rule: a path pattern has no query, fragment,"
          " backslash, empty or dot segment (found: /a?b)"),
-        ("headers: {x-a: a, x_a: b}", "9: headers: has two names that differ only in case or punctuation: applications cannot"
+        ("headers: {x-a: '${sub}', x_a: '${email}'}", "9: headers: has two names that differ only in case or punctuation: applications cannot"
          " tell them apart"),
         ("headers: {x-a: 'a$b'}", "9: headers.x-a: is not a header template; write claims as ${email}, and no other $ or control"
          " character (found: a$b)"),
@@ -189,6 +205,19 @@ def test_single_mistakes(more, line):
          " my-app.auth.eu-west-1.amazoncognito.com (found: my-app)"),
         ("my-app.auth.eu-west-1.amazoncognito.com", "http://login.example.com", "4: provider.domain: must begin with https://"
          " (plain http is for localhost only) (found: http://login.example.com)"),
+        ("my-app.auth.eu-west-1.amazoncognito.com", "cognito-idp.eu-west-1.amazonaws.com", "4: provider.domain: is where the pool's"
+         " keys are; write for example my-app.auth.eu-west-1.amazoncognito.com (found: cognito-idp.eu-west-1.amazonaws.com)"),
+        ("client_id: 1example23456789", "client_id: a\n  issuer: https://a/x/.well-known/openid-configuration", "6: provider.issuer: must"
+         " end before /.well-known/: the issuer is the address that stands in front of it (found:"
+         " https://a/x/.well-known/openid-configuration)"),
+        ("client_id: 1example23456789", "client_id: a\n  issuer: https://a/x?b=c", "6: provider.issuer: must not contain a query (?)"
+         " (found: https://a/x?b=c)"),
+        ("client_id: 1example23456789", "client_id: a\n  discovery_url: https://a/x", "6: provider.discovery_url: must end with"
+         " /.well-known/openid-configuration (found: https://a/x)"),
+        ("client_id: 1example23456789", "client_id: a\n  client_secret: '...'", "6: provider.client_secret: is the placeholder of an"
+         " example, not a secret"),
+        ("client_id: 1example23456789", "client_id: a\n  client_secret: <your client secret>", "6: provider.client_secret: is the"
+         " placeholder of an example, not a secret"),
         ("client_id: 1example23456789", "client_id: a\n  scopes: [email]", "6: provider.scopes: must contain openid: without it"
          " there is no ID token"),
         ("client_id: 1example23456789", "client_id: a\n  authorize_params: {state: x}", "6: provider.authorize_params: must not"
@@ -199,6 +228,86 @@ def test_single_mistakes(more, line):
 def test_mistakes_about_the_provider(old, new, line):
     """Each message, whole. D10: extra authorize parameters cannot replace ours."""
     assert report(SMALLEST.decode().replace(old, new)) == [line, "1 mistake"]
+
+
+def test_each_header_has_its_own_mistake():
+    """What only the templates themselves refuse is in the same report, for every header, as the file spells it."""
+    more = "headers:\n  X-A: '${sub} '\n  x-b: 'é${sub}'\n  x-c: c\nlisten: {port: x}\n"
+    assert report(SMALLEST.decode() + more) == [
+        "10: headers.X-A: its text must be printable ASCII",
+        "11: headers.x-b: its text must be printable ASCII",
+        "12: headers.x-c: it names no claim, as ${sub} does",
+        "13: listen.port: must be a whole number (found: x)",
+        "4 mistakes",
+    ]
+
+
+@pytest.mark.parametrize("public", ["https://app.example.com", "http://localhost:9000"])
+@pytest.mark.parametrize(
+    ("listen", "url"),
+    [
+        ("{}", "http://127.0.0.1:8000"),
+        ("{}", "http://localhost:8000"),
+        ("{}", "http://me.localhost:8000"),
+        ("{}", "http://0.0.0.0:8000"),
+        ("{}", "http://[::ffff:127.0.0.1]:8000"),
+        ("{host: localhost}", "http://[::1]:8000"),
+        ("{host: '::1'}", "http://[::]:8000"),
+        ("{host: '::'}", "http://127.0.0.1:8000"),
+        ("{host: 0.0.0.0, port: 80}", "http://127.9.9.9"),
+        ("{host: 10.0.0.5, port: 443}", "https://10.0.0.5"),
+        ("{host: gateway.internal}", "http://gateway.internal:8000"),
+    ],
+)
+def test_an_upstream_that_is_where_the_gateway_listens(public, listen, url):
+    """X2: one request would become thousands; the address is refused in every spelling that can be seen."""
+    text = SMALLEST.decode().replace("https://app.example.com", public)
+    assert report(f"{text}listen: {listen}\nupstreams: [{{url: '{url}'}}]\n") == [
+        "10: upstreams[0].url: is the gateway's own address (listen): each request would come back to it without end",
+        "1 mistake",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("public", "url"),
+    [
+        ("https://app.example.com", "https://app.example.com"),
+        ("https://app.example.com", "https://APP.example.com:443"),
+        ("http://localhost:9000", "http://127.0.0.1:9000"),
+        ("http://localhost:9000", "http://[::1]:9000"),
+        ("http://127.0.0.1:9000", "http://0.0.0.0:9000"),
+        ("http://app.localhost:9000", "http://localhost:9000"),
+    ],
+)
+def test_an_upstream_that_is_what_browsers_see(public, url):
+    """X2: by way of the server in front, too, and in a list of several."""
+    text = SMALLEST.decode().replace("https://app.example.com", public)
+    other = f"{url.partition(':')[0]}://10.0.0.9"
+    assert report(f"{text}upstreams:\n- servers:\n  - {other}\n  - '{url}'\n") == [
+        "12: upstreams[0].servers[1]: is the gateway's own address (public_url): each request would come back to it without"
+        " end",
+        "1 mistake",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("listen", "url"),
+    [
+        ("{}", "http://127.0.0.1:3000"),
+        ("{}", "http://127.0.0.2:8000"),
+        ("{}", "http://[::1]:8000"),
+        ("{}", "http://app.internal:8000"),
+        ("{}", "http://app.example.com"),
+        ("{}", "unix:/run/app.sock"),
+        ("{port: 0}", "http://127.0.0.1:8000"),
+        ("{host: 10.0.0.5}", "http://127.0.0.1:8000"),
+        ("{host: 0.0.0.0}", "http://10.0.0.9:8000"),
+    ],
+)
+def test_an_upstream_beside_the_gateway(listen, url):
+    """Another port, address or socket is another service."""
+    text = f"{SMALLEST.decode()}listen: {listen}\nupstreams: [{{url: '{url}'}}]\n"
+    assert loads(text.encode(), "g", ENVIRON, Path()).upstreams[0].url == url.lower()
 
 
 def test_a_file_that_is_not_there(tmp_path):
