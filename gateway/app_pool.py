@@ -59,6 +59,7 @@ def _options(settings: PoolSettings) -> PoolOptions:
         mail=_mail(settings.mail),
         argon2=Argon2Profile(**dict(settings.argon2)),
         exact_discovery=settings.exact_discovery,
+        hsts=settings.hsts,
         trusted_proxies=settings.trusted_proxies,
         development=settings.development,
     )

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.core.asgi import Receive, Scope, Send
+from gateway.core.transport import strict_transport
 from gateway.errors import GatewayError
 from gateway.pool import oauth
 from gateway.pool.backend import Backend
@@ -44,7 +45,7 @@ class Pool:
             lifespan=self._lifespan,
         )
         app.router.redirect_slashes = False
-        self._app = SecurityHeaders(app, https=backend.options.base_url.startswith("https:"))
+        self._app = SecurityHeaders(app, strict_transport(backend.options.base_url, backend.options.hsts))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""

@@ -31,9 +31,18 @@ _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 @dataclass(frozen=True, slots=True)
 class ErrorPage:
-    """Go to the pool's own error page; `query` is that page's, ready encoded."""
+    """Go to the pool's own error page; `query` is that page's, ready encoded.
+
+    `asked` is the name and value of the address that is not registered, for developers.
+    """
 
     query: str
+    asked: tuple[str, str] | None = None
+
+    def address(self, *, development: bool) -> str:
+        """The page's address. Only a development pool repeats what it was asked for."""
+        asked = f"&{urlencode([self.asked])}" if development and self.asked else ""
+        return f"/error?{self.query}{asked}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,7 @@ def read_authorize(
         return ErrorPage(urlencode(params.pairs))
     if client is None or params.repeated & {"client_id", "redirect_uri"} or redirect_uri not in client.callback_urls:
         # R5: compared as an exact string; an unknown client and a wrong address look the same.
-        return ErrorPage(urlencode({"error": MISMATCH, "client_id": params.get("client_id")}))
+        return mismatch(params, "redirect_uri")
     wrong = next((error for is_wrong, error in _CHECKS if is_wrong(params, client)), None)
     if wrong is not None:
         return BackToClient(error_location(redirect_uri, wrong, params.get("state")))
@@ -98,6 +107,12 @@ def read_authorize(
         login_hint=params.get("login_hint"),
         resource=params.get("resource"),
     )
+
+
+def mismatch(params: Params, name: str) -> ErrorPage:
+    """The error page for an address that is not registered under `name`, as Cognito's is addressed (§1.1)."""
+    query = urlencode({"error": MISMATCH, "client_id": params.get("client_id")})
+    return ErrorPage(query, (name, params.get(name)) if params.get(name) else None)
 
 
 def next_step(request: AuthorizeRequest, auth_time: int | None, now: int) -> SignIn | IssueCode | BackToClient:

@@ -87,7 +87,7 @@ class Desk:
         client = self.options.client(params.get("client_id"))
         ask = read_authorize(params, client, self.options.resource_servers)
         if isinstance(ask, ErrorPage):
-            return self.go(f"/error?{ask.query}")
+            return self.go(ask.address(development=self.options.development))
         if isinstance(ask, BackToClient):
             return RedirectResponse(ask.location, 302)
         return Visit(

@@ -13,6 +13,7 @@ from gateway.pool.authorize import BackToClient, ErrorPage, missing_parameter
 from gateway.pool.desk import Desk
 from gateway.pool.forms import Params, read_query
 from gateway.pool.mail import DevelopmentMailbox, Mail
+from gateway.pool.mismatch import mismatch_facts
 from gateway.pool.page_words import REASONS
 from gateway.pool.rendering import STATIC
 from gateway.pool.signout import read_logout
@@ -33,6 +34,7 @@ class PlainPages:
         routes = [
             Route("/logout", self.logout, methods=["GET"]),
             Route("/error", self.error, methods=["GET"]),
+            Route("/livez", self.livez, methods=["GET"]),
             Route("/favicon.ico", self.icon, methods=["GET"]),
             Route(f"{STATIC}/{{name}}", self._desk.pages.assets.serve, methods=["GET"]),
         ]
@@ -55,7 +57,7 @@ class PlainPages:
         if isinstance(target, BackToClient):
             response = RedirectResponse(target.location, 302)
         elif isinstance(target, ErrorPage):
-            response = self._desk.go(f"/error?{target.query}")
+            response = self._desk.go(target.address(development=self._desk.options.development))
         else:
             response = self._desk.go(f"/login?{target}")
         self._desk.drop_cookie(response, sso.COOKIE)
@@ -63,9 +65,17 @@ class PlainPages:
         return response
 
     async def error(self, request: Request) -> Response:
-        """Say what is wrong, in our own words only: nothing of the query is repeated (H2, R14)."""
-        reason, advice = _reason(read_query(request))
-        return self._desk.pages.message("Something is not right", _HEADING, status=400, reason=reason, advice=advice)
+        """Say what is wrong, in our own words: nothing of the query is repeated (H2, R14), except in development."""
+        params = read_query(request)
+        reason, advice = _reason(params)
+        facts = mismatch_facts(params, self._desk.options)
+        return self._desk.pages.message(
+            "Something is not right", _HEADING, status=400, reason=reason, advice=advice, facts=facts
+        )
+
+    async def livez(self, _request: Request) -> Response:
+        """200 for as long as the event loop turns."""
+        return PlainTextResponse("ok\n")
 
     async def start(self, _request: Request) -> Response:
         """What somebody who has just started the pool wants to know; all of it is public."""

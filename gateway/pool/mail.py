@@ -140,7 +140,7 @@ class Folder:
 
     def __call__(self, mail: Mail) -> None:
         """Write the file whole, then give it its name."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(self._folder)
         path = self._folder / f"{mail.at}-{secrets.token_hex(8)}.eml"
         part = path.with_suffix(".part")
         part.touch(mode=0o600)
@@ -151,11 +151,18 @@ class Folder:
 def prepare_folder(folder: Path) -> None:
     """Make the folder for .eml files. Raises SettingsError when files cannot be written there."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise SettingsError(f"mail.folder: {folder} cannot be used: {error.strerror}") from error
+
+
+def _make_private(folder: Path) -> None:
+    """Make the folder and what is missing above it, each for the pool's user alone."""
+    for part in (*reversed(folder.parents), folder):
+        if not part.exists():
+            part.mkdir(mode=0o700, exist_ok=True)  # another process may have been first
 
 
 class Smtp:

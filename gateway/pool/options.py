@@ -143,6 +143,7 @@ class PoolOptions:
     mail: MailOptions = MailOptions()
     argon2: Argon2Profile = RFC_9106_LOW_MEMORY
     exact_discovery: bool = False
+    hsts: int = 365 * 86400
     trusted_proxies: tuple[str, ...] = ()
     development: bool = False
 

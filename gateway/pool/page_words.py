@@ -104,7 +104,7 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = {
         "redirect_mismatch",
         (
             "The application asked to return to an address that is not registered for it, or the application itself "
-            "is not known here. Its operator has to add the exact address to the client's callback or sign-out ones."
+            "is not known here. Its operator must add the exact address to the client's callback or sign-out URLs."
         ),
     ),
     "invalid_request": ("invalid_request", "The application's request was not complete."),

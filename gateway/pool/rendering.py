@@ -1,12 +1,15 @@
 """Turn the templates and assets of the hosted pages into responses."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+
+from gateway.pool.mismatch import Fact
 
 _FOLDER: Final = Path(__file__).parent / "pages"
 _TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -61,7 +64,10 @@ class Pages:
         return HTMLResponse(text, status, headers={"content-security-policy": csp})
 
     def message(
-        self, heading: str, text: str, *, status: int = 200, reason: str = "", advice: str = ""
-    ) -> HTMLResponse:
-        """A page that only says something: what happened, why, and what to do."""
-        return self.render("message.html", status=status, heading=heading, text=text, reason=reason, advice=advice)
+        self, heading: str, text: str, *, status: int = 200, reason: str = "", advice: str = "",
+        facts: Sequence[Fact] = (),
+    ) -> HTMLResponse:  # fmt: skip
+        """A page that only says something: what happened, why, what to do, and `facts` for developers."""
+        return self.render(
+            "message.html", status=status, heading=heading, text=text, reason=reason, advice=advice, facts=facts
+        )

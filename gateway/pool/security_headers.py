@@ -12,15 +12,14 @@ _ALWAYS: Final[HeaderList] = [
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 ]
-_HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 
 
 class SecurityHeaders:
-    """Pure ASGI: adds each header unless the answer has one of that name."""
+    """Pure ASGI: adds each header, those of `more` too, unless the response has one of that name."""
 
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+    def __init__(self, app: ASGIApp, more: HeaderList) -> None:
         self._app = app
-        self._headers = [*_ALWAYS, _HSTS] if https else _ALWAYS
+        self._headers = [*_ALWAYS, *more]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything through; touch the start of HTTP answers only."""

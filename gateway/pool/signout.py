@@ -2,7 +2,7 @@
 
 from urllib.parse import urlencode
 
-from gateway.pool.authorize import MISMATCH, BackToClient, ErrorPage
+from gateway.pool.authorize import BackToClient, ErrorPage, mismatch
 from gateway.pool.forms import Params
 from gateway.pool.records import AppClient
 
@@ -15,13 +15,13 @@ def read_logout(params: Params, client: AppClient | None) -> BackToClient | Erro
     """
     if not params.get("client_id") or not (params.get("logout_uri") or params.get("redirect_uri")):
         return ErrorPage(urlencode(params.pairs))
+    name = "logout_uri" if params.get("logout_uri") else "redirect_uri"
     if client is None or params.repeated & {"client_id", "logout_uri", "redirect_uri"}:
-        return _mismatch(params)
-    if params.get("logout_uri"):
-        known = params.get("logout_uri") in client.logout_urls
-        return BackToClient(params.get("logout_uri")) if known else _mismatch(params)
-    if params.get("redirect_uri") not in client.callback_urls:
-        return _mismatch(params)
+        return mismatch(params, name)
+    if params.get(name) not in (client.logout_urls if name == "logout_uri" else client.callback_urls):
+        return mismatch(params, name)
+    if name == "logout_uri":
+        return BackToClient(params.get(name))
     return _sign_in_again(params, client)
 
 
@@ -30,7 +30,3 @@ def _sign_in_again(params: Params, client: AppClient) -> ErrorPage | str:
         return ErrorPage(urlencode(params.pairs))
     scope = () if params.get("scope") else (("scope", " ".join(client.allowed_scopes)),)
     return urlencode([*(pair for pair in params.pairs if pair != ("scope", "")), *scope])
-
-
-def _mismatch(params: Params) -> ErrorPage:
-    return ErrorPage(urlencode({"error": MISMATCH, "client_id": params.get("client_id")}))

@@ -225,6 +225,9 @@ class PoolSettings(Section):
     mail: Mail
     argon2: Argon2 = Argon2()
     exact_discovery: bool = Field(default=False, description="Serve only the metadata that Amazon serves.")
+    hsts: Seconds = Field(
+        default=365 * 86400, description="Tell browsers to use https only, where base_url is https; 0s sends nothing."
+    )
     trusted_proxies: tuple[Network, ...] = Field(
         default=(), description="Networks whose X-Forwarded-For is believed, for limits per address. Empty: nobody's."
     )

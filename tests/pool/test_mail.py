@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gateway.core.secret import Secret
 from gateway.pool import mail as module
 from gateway.pool.attributes import is_email
-from gateway.pool.mail import DevelopmentMailbox, Folder, Mail, Outbox, Smtp, mailer_for, message_of
+from gateway.pool.mail import DevelopmentMailbox, Folder, Mail, Outbox, Smtp, mailer_for, message_of, prepare_folder
 from gateway.pool.options import MailOptions
 from tests.support.pool import NOW, PASSWORD, WEB, last_code
 
@@ -87,6 +87,20 @@ async def test_folder(tmp_path):
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
     assert not any("ada" in file.name for file in files)
     assert b"123456" in files[0].read_bytes()
+
+
+async def test_folders_are_made_for_one_user(tmp_path):
+    """Each folder that is missing is made for the pool's user alone; one that was there keeps its mode."""
+    (tmp_path / "there").mkdir(mode=0o755)
+    folder = tmp_path / "there" / "data" / "mail"
+    mailer = mailer_for(MailOptions(kind="folder", folder=folder))
+    await mailer.send(MAIL)
+    await mailer.aclose()
+    prepare_folder(tmp_path / "there" / "other" / "mail")
+    made = [folder, folder.parent, tmp_path / "there" / "other" / "mail", tmp_path / "there" / "other"]
+
+    assert [stat.S_IMODE(path.stat().st_mode) for path in made] == [0o700] * 4
+    assert stat.S_IMODE((tmp_path / "there").stat().st_mode) == 0o755
 
 
 async def test_failed_delivery_is_logged_without_the_address(caplog):

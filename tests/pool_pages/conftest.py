@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.secret import Secret
 from gateway.pool.app import Pool, create_pool
-from gateway.pool.options import CHEAPEST_FOR_TESTS, PoolOptions, SeedUser
+from gateway.pool.options import CHEAPEST_FOR_TESTS, MailOptions, PoolOptions, SeedUser
 from gateway.pool.records import AppClient, ResourceServer
 from tests.pool_pages.browser import BASE, CALLBACK, CLIENT_ID, PASSWORD, SIGNED_OUT, Browser
 
@@ -105,6 +105,17 @@ async def browser(pool: Pool) -> AsyncIterator[Browser]:
     visitor = Browser(pool)
     async with visitor.client:
         yield visitor
+
+
+@pytest.fixture
+async def production(database: Path, tmp_path: Path, clock: Clock) -> AsyncIterator[Browser]:
+    """A browser at a pool that is not in development mode."""
+    mail = MailOptions(kind="folder", folder=tmp_path / "mail")
+    options = pool_options(database, development=False, mail=mail)
+    async with create_pool(options, clock=clock) as opened:
+        visitor = Browser(opened)
+        async with visitor.client:
+            yield visitor
 
 
 @pytest.fixture

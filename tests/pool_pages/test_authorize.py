@@ -1,10 +1,12 @@
 """The decision on an authorization request, as a pure table and over HTTP."""
 
+import re
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
 
 from gateway.pool.authorize import (
     AuthorizeRequest,
@@ -18,7 +20,7 @@ from gateway.pool.authorize import (
 )
 from gateway.pool.forms import Params
 from gateway.pool.records import AppClient, ResourceServer
-from tests.pool_pages.browser import ASK, BASE, CALLBACK, CHALLENGE, CLIENT_ID, PASSWORD, Browser
+from tests.pool_pages.browser import ASK, BASE, CALLBACK, CHALLENGE, CLIENT_ID, PASSWORD, SIGNED_OUT, Browser
 from tests.pool_pages.conftest import START, Clock
 
 CLIENT = AppClient(
@@ -133,7 +135,7 @@ def test_a_repeated_parameter_is_refused(name: str) -> None:
 def test_a_repeated_address_or_client_is_never_a_redirect(name: str) -> None:
     """R5: two addresses are no address, even when both are the same."""
     result = read(also=((name, ASK[name]),))
-    assert result == ErrorPage(f"error=redirect_mismatch&client_id={CLIENT_ID}")
+    assert result == ErrorPage(f"error=redirect_mismatch&client_id={CLIENT_ID}", ("redirect_uri", CALLBACK))
 
 
 VARIANTS = [
@@ -163,12 +165,14 @@ VARIANTS = [
 @pytest.mark.parametrize("address", VARIANTS)
 def test_an_address_is_compared_as_an_exact_string(address: str) -> None:
     """R5: nothing but the registered text leads back to the client; the error page gets no address."""
-    assert read({"redirect_uri": address}) == ErrorPage(f"error=redirect_mismatch&client_id={CLIENT_ID}")
+    refused = read({"redirect_uri": address})
+    assert isinstance(refused, ErrorPage)
+    assert refused.address(development=False) == f"/error?error=redirect_mismatch&client_id={CLIENT_ID}"
 
 
 def test_an_unknown_client_looks_like_a_wrong_address() -> None:
     """R5: the own error page, never a redirect; whether the client exists is not told."""
-    assert read(client=None) == ErrorPage(f"error=redirect_mismatch&client_id={CLIENT_ID}")
+    assert read(client=None) == ErrorPage(f"error=redirect_mismatch&client_id={CLIENT_ID}", ("redirect_uri", CALLBACK))
 
 
 def test_the_only_address_may_be_left_out_and_one_of_two_may_not() -> None:
@@ -254,15 +258,44 @@ async def test_max_age_asks_for_the_password_again(browser: Browser, clock: Cloc
         ("/forgotPassword", ASK | {"redirect_uri": CALLBACK + "/"}),
     ],
 )
-async def test_a_mismatch_ends_at_the_pools_error_page(browser: Browser, path: str, params: dict[str, str]) -> None:
+async def test_a_mismatch_ends_at_the_pools_error_page(production: Browser, path: str, params: dict[str, str]) -> None:
     """R5: 302 to `/error?error=redirect_mismatch&client_id=…`, which names the reason and links nowhere."""
-    page = await browser.once(path, params)
+    page = await production.once(path, params)
     assert page.location == f"{BASE}/error?error=redirect_mismatch&client_id={params['client_id']}"
-    page = await browser.get(path, params)
+    page = await production.get(path, params)
     assert page.status == 400
     assert "An error was encountered with the requested page." in page.text
     assert "redirect_mismatch" in page.text
     assert page.links == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "facts"),
+    [
+        ("/oauth2/authorize", {"redirect_uri": CALLBACK + "/"}, [CALLBACK + "/", CALLBACK]),
+        ("/login", {"redirect_uri": "https://evil.example/?a=b&c=<d>"}, ["https://evil.example/?a=b&c=<d>", CALLBACK]),
+        ("/signup", {"client_id": "nobody"}, ["nobody", CLIENT_ID, "two", "machine", "strict"]),
+        ("/logout", {"logout_uri": CALLBACK}, [CALLBACK, SIGNED_OUT]),
+        ("/logout", {"redirect_uri": SIGNED_OUT}, [SIGNED_OUT, CALLBACK]),
+        ("/logout", {"client_id": "two", "logout_uri": SIGNED_OUT}, [SIGNED_OUT, "(none)"]),
+    ],
+)
+async def test_a_developer_sees_what_does_not_match(
+    browser: Browser, path: str, params: dict[str, str], facts: list[str]
+) -> None:
+    """In development the page names what was asked for, and then what is registered."""
+    page = await browser.get(path, ASK | params)
+    assert page.status == 400
+    assert re.findall(r"<dd><code>(.*?)</code></dd>", page.html) == [escape(fact) for fact in facts]
+
+
+async def test_outside_development_nothing_registered_is_shown(production: Browser) -> None:
+    """H2, R14: the error page of a pool in production repeats nothing, and tells nothing about its clients."""
+    params = {"error": "redirect_mismatch", "client_id": CLIENT_ID, "redirect_uri": "https://evil.example/"}
+    page = await production.get("/error", params)
+    assert "evil.example" not in page.html
+    assert "localhost:8000" not in page.html
+    assert "facts" not in page.html
 
 
 @pytest.mark.parametrize("name", ["client_id", "redirect_uri"])

@@ -313,3 +313,12 @@ async def test_page_data_of_one_purpose_opens_no_other_page(browser: Browser, cl
     fields = {"_csrf": browser.cookies["XSRF-TOKEN"], "page_data": sealed, "new_password": PASSWORD}
     response = await browser.client.post("/newPassword", params=ASK, data=fields | {"confirm_password": PASSWORD})
     assert response.headers["location"].startswith(f"{BASE}/login?")
+
+
+async def test_probes_are_answered(browser: Browser) -> None:
+    """`/livez` is 200, without a cookie and not to be stored."""
+    response = await browser.client.get("/livez")
+    assert (response.status_code, response.text) == (200, "ok\n")
+    assert response.headers["cache-control"] == "no-store"
+    assert "set-cookie" not in response.headers
+    assert (await browser.client.head("/livez")).status_code == 200

@@ -199,3 +199,28 @@ async def test_two_notices_are_none(browser: Browser, pool: Pool) -> None:
         headers = cookie_header(f"page-data={kept}", f"page-data={kept}")
         page = await client.get("/confirm", params=ASK, headers=headers)
     assert 'name="page_data"' not in page.text
+
+
+@pytest.mark.parametrize(
+    ("address", "hsts", "told"),
+    [
+        ("https://login.example", 86400, "max-age=86400"),
+        ("https://login.example", 0, None),
+        ("http://login.example", 86400, None),
+        ("https://localhost:8001", 86400, None),
+        ("https://pool.localhost", 86400, None),
+        ("https://login.test", 86400, None),
+        ("https://intranet", 86400, None),
+        ("https://192.0.2.1", 86400, None),
+        ("https://[2001:db8::1]", 86400, None),
+    ],
+)
+async def test_only_a_public_host_is_told_to_stay_with_https(
+    database: Path, clock: Clock, address: str, hsts: int, told: str | None
+) -> None:
+    """A developer's host would lose http for a year, on every port; it is never said for subdomains."""
+    options = pool_options(database, base_url=address, hsts=hsts)
+    async with create_pool(options, clock=clock) as pool, Browser(pool).client as client:
+        for path in ("/livez", "/oauth2/token", "/.well-known/jwks.json", "/nothing", "/login"):
+            response = await client.get(f"{address}{path}")
+            assert response.headers.get("strict-transport-security") == told

@@ -67,9 +67,11 @@ async def test_without_an_address_the_error_page_names_it(browser: Browser) -> N
         {"client_id": CLIENT_ID, "redirect_uri": SIGNED_OUT, "response_type": "code"},
     ],
 )
-async def test_an_address_that_is_not_registered_is_never_a_redirect(browser: Browser, params: dict[str, str]) -> None:
+async def test_an_address_that_is_not_registered_is_never_a_redirect(
+    production: Browser, params: dict[str, str]
+) -> None:
     """B6, R5: sign-out addresses are compared as exact strings, and callbacks are not sign-out addresses."""
-    page = await browser.once("/logout", params)
+    page = await production.once("/logout", params)
     assert page.location == f"{BASE}/error?error=redirect_mismatch&client_id={params['client_id']}"
 
 
