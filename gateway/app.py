@@ -333,6 +333,7 @@ def upstream_options(upstream: Upstream) -> UpstreamOptions:
         host_policy=upstream.host,
         websocket_origin=upstream.websocket_origin,
         max_connections=upstream.max_connections,
+        streaming=upstream.streaming,
         max_body=upstream.max_body,
         timeouts=UpstreamTimeouts(**upstream.timeouts.model_dump()),
         tls=UpstreamTls(**upstream.tls.model_dump()),

@@ -7,6 +7,7 @@
     │   ├── BadCookie            a cookie or its parts cannot be read
     │   ├── BadPath              a request path has no safe reading
     │   ├── RequestTooLarge      a request's body is over its bound
+    │   ├── SlowClient           others needed what a client held and did not use
     │   └── BadToken             a token does not verify, whatever the cause
     │       ├── BadSignature     its signature is not of the key that it names
     │       └── TokenExpired     it verifies, but its time is over
@@ -62,6 +63,13 @@ class RequestTooLarge(BadData):
 
     status = 413
     public = "The request is too large."
+
+
+class SlowClient(BadData):
+    """A client took or sent so little that its connection to the upstream went to others, who were waiting."""
+
+    status = 408
+    public = "The request took too long."
 
 
 class BadToken(BadData):

@@ -1,18 +1,24 @@
 """The connections to one upstream: reuse the last one first, open up to a bound, then queue."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 
-from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from gateway.core.asgi import Message
+from gateway.errors import SlowClient, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from gateway.proxy.deadlines import TICK, Deadlines, should_read
 from gateway.proxy.dial import open_connection, parse_address, tls_context
 from gateway.proxy.health import MAX_STRIKES, Health
 from gateway.proxy.options import UpstreamOptions
 from gateway.proxy.parsing import DONE, IDLE
+from gateway.proxy.pressure import slowest
 from gateway.proxy.queueing import Queue
 from gateway.proxy.servers import Server, least_busy
-from gateway.proxy.upload import pump
+from gateway.proxy.upload import Body, pump
 from gateway.proxy.wire import Connection
+
+_REPORT_TICKS = 10
+logger = logging.getLogger("gateway.proxy")
 
 
 class Upstream:
@@ -33,6 +39,8 @@ class Upstream:
         self._deadlines = Deadlines(options.timeouts)
         self._timer: asyncio.TimerHandle | None = None
         self._ticks = 0
+        self._ended = 0
+        """Slow clients that no line of the log has counted yet."""
 
     # ---- for the exchange
 
@@ -53,7 +61,7 @@ class Upstream:
         failed: list[Server] = []
         while True:
             server = least_busy(self.servers, failed)
-            if server.load() >= self.options.max_connections:
+            if server.load() >= self.options.max_connections and not self._relieve(server):
                 connection = await self._queue.wait(self.options.timeouts.queue)
                 if connection is not None and connection in self._home:  # it may have ended on the way
                     return connection
@@ -68,10 +76,19 @@ class Upstream:
                 if len(failed) == len(self.servers):
                     raise
 
-    def read(self, connection: Connection) -> None:
-        """Begin to read the client: its body if it has one, then whether it is still there."""
-        if connection.reader is None:
-            connection.reader = asyncio.get_running_loop().create_task(pump(connection, self.options.max_body))
+    def read(self, connection: Connection, first: Message | None = None) -> None:
+        """Begin to read the client: its body if it has one, then whether it is still there.
+
+        `first` is the piece of the body that has been read already. Raises RequestTooLarge, BadData.
+        """
+        if connection.reader is not None:
+            return
+        body = Body(connection, connection.request.length, self.options.max_body)
+        if first is not None:
+            body.write(first)
+            if not connection.sending:  # that was all; the client is looked at when the exchange takes longer
+                return
+        connection.reader = asyncio.get_running_loop().create_task(pump(connection, body))
 
     def put(self, connection: Connection) -> None:
         """Take back a connection whose exchange is complete; keep it if it may carry another one."""
@@ -80,7 +97,7 @@ class Upstream:
             self.drop(connection)
             return
         server.strikes = 0
-        connection.receive = None
+        connection.receive = connection.scope = None
         if connection.reader is not None:
             _end_reading(connection)
         connection.phase = IDLE
@@ -127,6 +144,21 @@ class Upstream:
             server.forget(connection)
             self._queue.serve(None)
 
+    def _relieve(self, server: Server) -> bool:
+        """End the slowest clients, if more than half of the connections wait for clients; whether there is room now."""
+        if not self.options.streaming:
+            for connection in slowest(server.busy, max(1, self.options.max_connections // 2)):
+                self._end_slow(connection)
+        return server.load() < self.options.max_connections
+
+    def _end_slow(self, connection: Connection) -> None:
+        if connection.phase != DONE:  # else all that the client still has to take is here
+            self._ended += 1
+            if connection.handed >= 0 and connection.exchange is not None:
+                connection.exchange.cancel()
+        connection.fail(SlowClient("others waited for the connection to the upstream that it held"))
+        self.lost(connection)
+
     def _put_back(self, connection: Connection) -> None:
         if connection in self._home:
             connection.phase = DONE
@@ -165,13 +197,18 @@ class Upstream:
                     connection.fail(UpstreamTimeout("no answer in time"))
                 elif should_read(connection):
                     self.read(connection)
+            if self._queue.waiters:
+                self._relieve(server)
             while server.idle and self._ticks - server.idle[0].since > self._deadlines.keep_alive:
                 self.drop(server.idle[0])
+        if self._ended and not self._ticks % _REPORT_TICKS:
+            logger.warning("upstream %s: %d slow clients ended: others were waiting", self.options.label, self._ended)
+            self._ended = 0
         self._timer = asyncio.get_running_loop().call_later(TICK, self._tick) if self._home else None
 
 
 def _end_reading(connection: Connection) -> None:
-    connection.receive = None  # so that an idle connection keeps nothing of a client alive
+    connection.receive = connection.scope = None  # so that an idle connection keeps nothing of a client alive
     if connection.reader is not None:
         connection.reader.cancel()
         connection.reader = None

@@ -1,12 +1,14 @@
 """One exchange: an ASGI request to an upstream, and its answer back, piece by piece."""
 
+import asyncio
 import logging
 
-from gateway.core.asgi import Receive, Scope, Send
-from gateway.errors import RequestTooLarge, UpstreamError
+from gateway.core.asgi import Message, Receive, Scope, Send
+from gateway.errors import RequestTooLarge, SlowClient, UpstreamError
 from gateway.proxy.connections import Upstream
 from gateway.proxy.parsing import DONE, HEAD
 from gateway.proxy.request import Request
+from gateway.proxy.upload import first_piece
 from gateway.proxy.wire import ClientGone, Connection, SilentClose
 
 logger = logging.getLogger("gateway.proxy")
@@ -21,10 +23,23 @@ async def exchange(request: Request, scope: Scope, receive: Receive, send: Send,
     limit = upstream.options.max_body
     if limit is not None and request.length > limit:
         raise RequestTooLarge(f"a request body of {request.length} bytes")
+    first = None
+    if request.length and not (request.expects or upstream.options.streaming):
+        first = await first_piece(receive)
+        if first is not None and first["type"] == "http.disconnect":
+            return
+    await _carry(request, first, scope, receive, send, upstream)
+
+
+async def _carry(
+    request: Request, first: Message | None, scope: Scope, receive: Receive, send: Send, upstream: Upstream
+) -> None:
     connection = upstream.take() or await _opened(upstream)
     try:
         try:
-            connection.begin(request, receive)
+            connection.begin(request, scope, receive)
+            if first is not None:
+                upstream.read(connection, first)
             if not request.length:
                 await connection.changed()  # which is all, when the answer comes in one piece
                 connection.check()
@@ -35,7 +50,7 @@ async def exchange(request: Request, scope: Scope, receive: Receive, send: Send,
                 raise
             upstream.drop(connection)
             connection = await _opened(upstream)
-            connection.begin(request, receive)
+            connection.begin(request, scope, receive)
             await _head(connection, request, scope, send, upstream)
         await send({"type": "http.response.start", "status": connection.status, "headers": connection.headers})
         last = connection.take() if connection.phase == DONE else await _body(connection, send)
@@ -66,7 +81,7 @@ def _log(upstream: Upstream, error: UpstreamError) -> None:
 
 async def _head(connection: Connection, request: Request, scope: Scope, send: Send, upstream: Upstream) -> None:
     """Wait for the head of the final answer."""
-    if request.length and not request.expects:
+    if connection.sending and not request.expects:
         upstream.read(connection)
     while True:
         if connection.hints is not None:
@@ -81,15 +96,34 @@ async def _head(connection: Connection, request: Request, scope: Scope, send: Se
 
 async def _body(connection: Connection, send: Send) -> bytes:
     """Pass on each piece at once, nothing held back for a fuller one; give back the last."""
-    while True:
-        piece = connection.take()
-        if connection.phase == DONE:
-            return piece
-        if piece:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        else:
-            await connection.changed()
-            connection.check()
+    connection.exchange = task = asyncio.current_task()
+    try:
+        while True:
+            piece = connection.take()
+            if connection.phase == DONE:
+                return piece
+            if piece:
+                await _hand_over(connection, piece, send)
+            else:
+                await connection.changed()
+                connection.check()
+    except asyncio.CancelledError:
+        if task is None or not isinstance(connection.error, SlowClient):
+            raise
+        task.uncancel()
+        raise connection.error from None
+    finally:
+        connection.exchange = None
+
+
+async def _hand_over(connection: Connection, piece: bytes, send: Send) -> None:
+    """Give the client a piece, and remember for how long it does not take it."""
+    connection.handed = connection.age
+    try:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    finally:
+        connection.handed = -1
+    connection.moved += len(piece)
 
 
 async def _early_hints(connection: Connection, scope: Scope, send: Send) -> None:

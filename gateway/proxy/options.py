@@ -52,6 +52,8 @@ class UpstreamOptions:
     websocket_origin: Literal["same-host", "any"] = "same-host"
     max_connections: int = 256
     """For each server, WebSocket tunnels not counted."""
+    streaming: bool = False
+    """Clients of this service may send and read as slowly as they like, even while others wait for a connection."""
     max_body: int | None = None
     """Bytes of a request's body; more is answered 413. None sets no bound."""
     max_head: int = 65_536

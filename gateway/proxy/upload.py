@@ -1,12 +1,28 @@
 """Carry a request's body from the client to the upstream, then watch whether the client is still there."""
 
-from gateway.core.asgi import Message
+import asyncio
+from typing import Final
+
+from gateway.core.asgi import Message, Receive
 from gateway.errors import BadData, RequestTooLarge
 from gateway.proxy.request import CHUNKED
 from gateway.proxy.wire import ClientGone, Connection
 
+FIRST_PIECE: Final = 0.2
+"""Seconds that a request waits for the first piece of its body before it takes a connection to the upstream: most often
+the whole body is there by then. A client that wants to hear from the upstream before it sends is not held up longer."""
 
-async def pump(connection: Connection, max_body: int | None) -> None:
+
+async def first_piece(receive: Receive) -> Message | None:
+    """What the client sent of the body, or that it left; None when nothing comes in time."""
+    try:
+        async with asyncio.timeout(FIRST_PIECE):
+            return await receive()
+    except TimeoutError:
+        return None
+
+
+async def pump(connection: Connection, body: "Body") -> None:
     """Read the client until it leaves. Run as a task beside the exchange, which ends it.
 
     What comes is written while the upstream wants it; after that it is thrown away, so that a client that reads no
@@ -14,7 +30,6 @@ async def pump(connection: Connection, max_body: int | None) -> None:
     """
     receive = connection.receive
     assert receive is not None
-    body = Body(connection, connection.request.length, max_body)
     try:
         while True:
             message = await receive()
@@ -49,6 +64,7 @@ class Body:
         body, more = message.get("body", b""), message.get("more_body", False)
         if body:
             self._sent += len(body)
+            connection.moved += len(body)
             if self._left is not None and self._sent > self._left:
                 raise RequestTooLarge("a request body over its bound")
             connection.quiet = 0

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final, Protocol
 
-from gateway.core.asgi import Receive
+from gateway.core.asgi import Receive, Scope
 from gateway.errors import BadUpstreamAnswer, UpstreamError
 from gateway.proxy.answer import UNTIL_CLOSE
 from gateway.proxy.dial import Address
@@ -41,12 +41,17 @@ class Connection(AnswerParser, asyncio.Protocol):
         "age",
         "born",
         "error",
+        "exchange",
+        "handed",
+        "moved",
+        "pace",
         "peer",
         "quiet",
         "reader",
         "receive",
         "request",
         "reused",
+        "scope",
         "sending",
         "since",
         "spoilt",
@@ -65,21 +70,28 @@ class Connection(AnswerParser, asyncio.Protocol):
         self.error: Exception | None = None
         self.reader: asyncio.Task[None] | None = None  # of the client: its body, then its presence
         self.receive: Receive | None = None
+        self.scope: Scope | None = None
+        self.exchange: asyncio.Task[object] | None = None  # while it may wait for the client to take the response
         self.reused = False
         self.peer: Address | None = None
         # In ticks of the pool's clock: made, put back last; of this exchange, and since something moved in it.
         self.born = self.since = self.age = self.quiet = 0
+        self.handed = -1  # the `age` at which the client got the piece of the response that it has not taken yet
+        self.moved = 0  # bytes to and from the client that are not in `pace` yet
+        self.pace = -1.0  # bytes a second, negative before the first measurement
 
     # ---- for the exchange
 
-    def begin(self, request: Request, receive: Receive) -> None:
+    def begin(self, request: Request, scope: Scope, receive: Receive) -> None:
         """Send the head of `request`, whose body and whose client's presence `receive` tells."""
         self.expect(request.method)
         self.request = request
+        self.scope = scope
         self.receive = receive
         self.sending = request.length != 0
         self.spoilt = request.binds
-        self.age = self.quiet = 0
+        self.age = self.quiet = self.moved = 0
+        self.pace = -1.0
         self.transport.write(request.head)
 
     def written(self) -> None:

@@ -6,7 +6,8 @@ from typing import Any, Final, Protocol
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 
-from gateway.core.asgi import ASGIApp, Message, Scope
+from gateway.core.asgi import ASGIApp, HeaderList, Message, Scope
+from gateway.errors import GatewayError
 from gateway.server.answering import STATUS_LINES, lines_of
 from gateway.server.closing import close
 
@@ -15,7 +16,8 @@ _log = logging.getLogger("uvicorn.error")
 _JOINED: Final = 16_384
 """Bytes of a first piece of body that are copied behind the head: cheaper than handing over two pieces."""
 _NO_CONTENT: Final = frozenset((204, 304))
-_TEXT: Final = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21"), (b"connection", b"close")]
+_TEXT: Final = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+_RETRY: Final = [*_TEXT, (b"retry-after", b"1")]
 
 
 class Flow(FlowControl):
@@ -129,6 +131,10 @@ class Cycle:
             await app(self.scope, self.receive, self.send)
             if not (self.response_complete or self.disconnected):
                 self._fail("ASGI callable returned without completing its answer.", None)
+        except asyncio.CancelledError:
+            self._stop()
+        except GatewayError:  # who raised it has logged it
+            self._break_off()
         except BaseException as error:  # noqa: BLE001 - whatever it was, the client sees that the answer is not whole
             self._fail("Exception in ASGI application\n", error)
         finally:
@@ -136,14 +142,29 @@ class Cycle:
 
     def _fail(self, what: str, error: BaseException | None) -> None:
         _log.error(what, exc_info=error)
+        self._break_off()
+
+    def _stop(self) -> None:
+        """The server ends before the response is complete."""
+        if not (self.disconnected or self.response_complete):
+            _log.warning("The server stops: a %s request is cut off.", self.scope["method"])
+        self.keep_alive = False
+        self._break_off(503, b"Service Unavailable", _RETRY)
+
+    def _break_off(
+        self, status: int = 500, text: bytes = b"Internal Server Error", headers: HeaderList = _TEXT
+    ) -> None:
+        """End the response so that the client does not take it for whole; refuse the request if none has begun."""
         if self.disconnected or self.response_complete:
             return
-        if self.response_started:
+        if not self.response_started:
+            self._begin(status, [*headers, (b"content-length", b"%d" % len(text))])
+            self._write(text, more=False)
+        elif self._flow.write_paused:  # and the client takes nothing: what waits for it is of no use
+            self._transport.abort()
+        else:
             self._flush_head()
             self._end()
-        else:
-            self._begin(500, _TEXT)
-            self._write(b"Internal Server Error", more=False)
 
     async def receive(self) -> Message:
         """The next ASGI event of the request."""

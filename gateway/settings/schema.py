@@ -306,6 +306,9 @@ class Upstream(Section):
     )
     websocket_origin: Literal["same-host", "any"] = Field(default="same-host", description="Whose pages may open one.")
     max_connections: int = Field(default=256, ge=1, le=65536)
+    streaming: bool = Field(
+        default=False, description="Clients may send and read as slowly as they like, even when others wait."
+    )
     max_body: Size | None = Field(default=None, description="Larger request bodies get 413; absent, no limit.")
     timeouts: Timeouts = Timeouts()
     tls: UpstreamTls = UpstreamTls()

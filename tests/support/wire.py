@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -165,9 +166,16 @@ async def proxied(*upstreams: Scripted | UpstreamOptions, limits: Limits | None 
 
 
 @asynccontextmanager
-async def connected(server: Running) -> AsyncIterator[Peer]:
-    """A client's connection."""
-    reader, writer = await asyncio.open_connection(server.host, server.port)
+async def connected(server: Running, *, receives: int = 0) -> AsyncIterator[Peer]:
+    """A client's connection. `receives`: bytes that its kernel takes before the client reads them."""
+    sock = socket.socket()
+    sock.settimeout(0)
+    if receives:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receives)
+        # The server's kernel keeps ten segments and more of what the client does not take; loopback's have 64 KiB.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
+    await asyncio.get_running_loop().sock_connect(sock, (server.host, server.port))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=receives or 2**16)
     try:
         yield Peer(reader, writer)
     finally:
