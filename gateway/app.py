@@ -19,6 +19,7 @@ from gateway.core.asgi import ASGIApp, HeaderList, Message, Receive, Scope, Send
 from gateway.core.cookie_names import CookieNames, cookie_names
 from gateway.core.cookies import CookieSpec
 from gateway.core.forwarding import Forwarding
+from gateway.core.front import Front
 from gateway.core.identity_headers import HeaderTemplates, owned_names
 from gateway.core.returnto import ReturnTargets
 from gateway.core.rules import AccessRules, Allow, Rule
@@ -81,12 +82,13 @@ class Gateway(Middleware):
             self.provider = Provider(provider_options(settings), self._http, time.monotonic)
             self.metrics.provider_ready.set_function(lambda: float(self.provider.ready))
             self._readiness = Readiness(lambda: self.provider.ready)
-            super().__init__(app, self._assemble(clock, log or sys.stdout))
+            super().__init__(app, self._assemble(app, clock, log or sys.stdout))
         except (ValueError, OSError) as error:  # what only the parts themselves can judge, and files that are not there
             raise SettingsError(f"the settings cannot be used: {error}") from error
 
-    def _assemble(self, clock: Clock, log: TextIO) -> Parts:
+    def _assemble(self, app: ASGIApp, clock: Clock, log: TextIO) -> Parts:
         settings, provider = self.settings, self.provider
+        trusted = TrustedPeers(map(str, settings.trusted_proxies))
         ring = KeyRing(settings.session.secrets)
         templates = HeaderTemplates.compile(settings.headers)
 
@@ -127,7 +129,7 @@ class Gateway(Middleware):
             forwarding=Forwarding(
                 owned=owned_names([*templates.names, "x-request-id"]),
                 public_url=settings.public_url,
-                trusted=TrustedPeers(map(str, settings.trusted_proxies)),
+                trusted=trusted,
             ),
             refusals=Refusals(paths),
             own={
@@ -141,6 +143,10 @@ class Gateway(Middleware):
             observe=self._observer(clock, log),
             new_id=_request_ids(),
             own_lines=strict_transport(settings.public_url, settings.hsts),
+            # An upstream is told in header lines, and chosen by the Host that came.
+            front=Front(settings.public_url, trusted, settings.session.cookie_domain)
+            if trusted and not isinstance(app, ReverseProxy)
+            else None,
         )
 
     def _observer(self, clock: Clock, stream: TextIO) -> Observe:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from gateway.core.asgi import ASGIApp, HeaderList, Message, Receive, Scope, Send
 from gateway.core.forwarding import Forwarding
+from gateway.core.front import Front
 from gateway.core.gate import Decision
 from gateway.core.rules import Allow
 from gateway.errors import GatewayError, UpstreamError
@@ -89,8 +90,9 @@ def _level(error: GatewayError) -> int:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What the middleware works with. `own` maps the gateway's exact paths to their handlers: such a request goes no
-    further (A8). `own_lines` are header lines of every response that is the gateway's own. `clock` counts seconds since
-    the epoch. `observe` is told of every request when it is over."""
+    further (A8). `own_lines` are header lines of every response that is the gateway's own. `front` tells an application
+    in this process what the browser used. `clock` counts seconds since the epoch. `observe` is told of every request
+    when it is over."""
 
     guard: Guard
     flow: AuthFlow
@@ -102,6 +104,7 @@ class Parts:
     observe: Observe
     new_id: Callable[[], bytes]
     own_lines: HeaderList
+    front: Front | None = None
 
 
 class Middleware:
@@ -119,6 +122,7 @@ class Middleware:
         self._observe = parts.observe
         self._new_id = parts.new_id
         self._own_lines = parts.own_lines
+        self._front = parts.front
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -135,7 +139,7 @@ class Middleware:
             if scope["path"] in self._own:
                 decision = "own"
                 response = await self._own_answer({**scope, REQUEST_ID: request_id}, receive)
-                await stamped(response, request_id, self._own_lines)(scope, receive, exchange.send)
+                await self._stamped(response, request_id)(scope, receive, exchange.send)
             else:
                 now = int(self._clock())
                 plain, other = self._forwarding.split(scope["headers"])
@@ -150,18 +154,22 @@ class Middleware:
                     self._expect(exchange, verdict, now)
                     # A new list in a copied scope: servers that merge trailers into the live one never reach the
                     # application (A5).
-                    await self._app({**scope, "headers": lines}, receive, exchange.send)
+                    inside = self._front.translated(scope, lines) if self._front else {**scope, "headers": lines}
+                    await self._app(inside, receive, exchange.send)
                 else:
                     response = await self._answer(verdict, {**scope, REQUEST_ID: request_id}, now)
-                    await stamped(response, request_id, self._own_lines)(scope, receive, exchange.send)
+                    await self._stamped(response, request_id)(scope, receive, exchange.send)
         except GatewayError as error:
             _log.log(_level(error), "%s %s: %s", request_id.decode(), type(error).__name__, error)
             if exchange.status:
                 raise  # the answer has begun: only a broken connection can say that it is not whole
-            response = self._refusals.error(error, scope)
-            await stamped(response, request_id, self._own_lines)(scope, receive, exchange.send)
+            response = self._stamped(self._refusals.error(error, scope), request_id)
+            await response(scope, receive, exchange.send)
         finally:
             self._observe(request_id, method, rule, decision, exchange.status, perf_counter() - started)
+
+    def _stamped(self, response: Response, request_id: bytes) -> Response:
+        return stamped(response, request_id, self._own_lines)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lifespan, and whatever else ASGI may bring."""
