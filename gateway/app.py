@@ -315,7 +315,14 @@ def access_rules(settings: GatewaySettings) -> AccessRules:
 
 def access_rule(rule: AccessRule) -> Rule:
     """One rule as the core wants it."""
-    return Rule(path=rule.path, methods=rule.methods, allow=Allow(rule.allow), groups=rule.groups, name=rule.name or "")
+    return Rule(
+        path=rule.path,
+        methods=rule.methods,
+        allow=Allow(rule.allow),
+        groups=rule.groups,
+        uncached=rule.cache == "never",
+        name=rule.name or "",
+    )
 
 
 def flow_paths(settings: GatewaySettings) -> FlowPaths:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from gateway.core.asgi import HeaderList
 from gateway.core.identity_headers import fold
-from gateway.core.own_cookies import sets_own, without_own
+from gateway.core.own_cookies import without_own
 from gateway.core.trust import TrustedPeers
 
 _MEMO_ENTRIES = 1024
@@ -206,21 +206,6 @@ def end_to_end(headers: HeaderList) -> HeaderList:
     if connection:
         dropped |= _tokens(connection) - _NEVER_NAMED
     return [line for line in headers if line[0].lower() not in dropped]
-
-
-def without_own_cookies(headers: Iterable[tuple[bytes, bytes]]) -> HeaderList:
-    """An application's answer without Set-Cookie lines that would set or remove a cookie of ours. A new list.
-
-    One upstream of several, or whoever can make it write a header line, could else sign a browser in as somebody else.
-    """
-    return [line for line in headers if len(line[0]) != _SET_COOKIE_LENGTH or not _sets_own_cookie(*line)]
-
-
-_SET_COOKIE_LENGTH = len("set-cookie")  # a cheap first look
-
-
-def _sets_own_cookie(name: bytes, value: bytes) -> bool:
-    return name.lower() == b"set-cookie" and sets_own(value)
 
 
 def _tokens(values: Iterable[bytes]) -> frozenset[bytes]:

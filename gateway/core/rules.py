@@ -35,13 +35,15 @@ _NOBODY = Allow.NOBODY  # in Python 3.11 a member costs as much as a call
 class Rule:
     """One line of `access:`. Raises ValueError for a rule that says two things.
 
-    `path` is a glob (see `globs`); `methods` None means every one, and GET includes HEAD; `groups` are alternatives.
+    `path` is a glob (see `globs`); `methods` None means every one, and GET includes HEAD; `groups` are alternatives;
+    `uncached`: nobody may keep the response.
     """
 
     path: str
     methods: frozenset[str] | None = None
     allow: Allow = Allow.SIGNED_IN
     groups: frozenset[str] = frozenset()
+    uncached: bool = False
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -75,6 +77,7 @@ class Requirement:
     rule: str
     allow: Allow
     groups: tuple[frozenset[str], ...] = ()
+    uncached: bool = False
 
     def admits(self, groups: frozenset[str]) -> bool:
         """Whether somebody signed in, with these groups, fulfils the requirement."""
@@ -165,7 +168,7 @@ class _Compiled:
         self._methods = rule.methods
         self._pattern = _compiled(rule, form)
         groups = (rule.groups,) if rule.groups else ()
-        self.requirement = Requirement(rule=rule.label, allow=rule.allow, groups=groups)
+        self.requirement = Requirement(rule=rule.label, allow=rule.allow, groups=groups, uncached=rule.uncached)
 
     def matches(self, method: str, path: str) -> bool:
         return (self._methods is None or method in self._methods) and self._pattern.fullmatch(path) is not None
@@ -185,6 +188,9 @@ def strictest(requirements: list[Requirement]) -> Requirement:
         return first
     hardest = max(requirements, key=lambda requirement: requirement.strictness)
     groups = tuple(dict.fromkeys(one_of for requirement in requirements for one_of in requirement.groups))
-    if hardest.allow is not Allow.SIGNED_IN or groups == hardest.groups:
+    if hardest.allow is not Allow.SIGNED_IN:
+        groups = ()
+    uncached = any(requirement.uncached for requirement in requirements)
+    if (groups, uncached) == (hardest.groups, hardest.uncached):
         return hardest
-    return Requirement(rule=hardest.rule, allow=hardest.allow, groups=groups)
+    return Requirement(rule=hardest.rule, allow=hardest.allow, groups=groups, uncached=uncached)

@@ -338,6 +338,9 @@ class AccessRule(Section):
     )
     allow: Literal["anyone", "signed-in", "nobody"] = "signed-in"
     groups: frozenset[Text] = Field(default=frozenset(), description="Signed in, and in at least one of these groups.")
+    cache: Literal["never"] | None = Field(
+        default=None, description="never: nobody keeps a response, not even the browser for its back button."
+    )
     name: Text | None = Field(default=None, description="What logs and metrics call the rule; absent, its path.")
 
     @field_validator("methods")

@@ -15,7 +15,7 @@ from gateway.core.gate import Decision
 from gateway.core.rules import Allow
 from gateway.errors import GatewayError, UpstreamError
 from gateway.sessions.service import Sessions
-from gateway.web.answer_headers import application_headers, private_headers
+from gateway.web.answer_headers import application_headers, uncached_headers
 from gateway.web.answers import stamped
 from gateway.web.authflow import AuthFlow
 from gateway.web.guard import Guard, Verdict
@@ -46,13 +46,15 @@ def _block(verdict: Verdict) -> HeaderList:
 class _Exchange:
     """The way of one answer to the client: knows whether it has begun, adds our cookies, keeps shared caches out."""
 
-    __slots__ = ("_send", "cookies", "foreign", "private", "status")
+    __slots__ = ("_send", "asked", "cookies", "now", "private", "status", "uncached")
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status = 0
+        self.asked: HeaderList | None = None  # where the application answers, and so may not touch our cookies
+        self.now = 0
         self.private = False
-        self.foreign = False  # the application answers, and so may not touch our cookies
+        self.uncached = False
         self.cookies: Sequence[bytes] = ()
 
     def send(self, message: Message) -> Awaitable[None]:
@@ -68,12 +70,12 @@ class _Exchange:
             return message
         self.status = message.get("status", 101)
         headers, cookies = message.get("headers", ()), self.cookies
-        if self.foreign:
-            headers = application_headers(headers, private=self.private or bool(cookies))
-        elif cookies:
-            headers = private_headers(headers)
-        if cookies:
-            headers += [(b"set-cookie", value) for value in cookies]
+        if self.uncached:
+            headers = uncached_headers(headers)
+        elif self.asked is not None:
+            headers = application_headers(headers, self.asked if self.private or cookies else None, self.now)
+        if cookies:  # our own responses say `no-store` themselves
+            headers = [*headers, *((b"set-cookie", value) for value in cookies)]
         return {**message, "headers": headers}
 
 
@@ -151,7 +153,7 @@ class Middleware:
                 if decision in _FORWARDED:
                     lines = self._forwarding.request_headers(plain, other, scope.get("client"), _block(verdict))
                     lines.append((b"x-request-id", request_id))
-                    self._expect(exchange, verdict, now)
+                    self._expect(exchange, verdict, scope, now)
                     # A new list in a copied scope: servers that merge trailers into the live one never reach the
                     # application (A5).
                     inside = self._front.translated(scope, lines) if self._front else {**scope, "headers": lines}
@@ -180,9 +182,10 @@ class Middleware:
             return self._refusals.no_websocket()
         return await self._own[scope["path"]](scope, receive, int(self._clock()))
 
-    def _expect(self, exchange: _Exchange, verdict: Verdict, now: int) -> None:
+    def _expect(self, exchange: _Exchange, verdict: Verdict, scope: Scope, now: int) -> None:
         """Tell `exchange` what the application's answer must be."""
-        exchange.foreign = True
+        exchange.asked, exchange.now = scope["headers"], now
+        exchange.uncached = verdict.requirement.uncached
         live = verdict.live
         if live is not None and verdict.requirement.allow is not _ANYONE:
             exchange.private = True

@@ -49,6 +49,12 @@ class SignOut:
         return await self._end(scope["headers"], cookies, now)
 
     async def _end(self, headers: HeaderList, cookies: RequestCookies, now: int) -> Response:
+        response = await self._ended(headers, cookies, now)
+        if self._paths.public_url.startswith("https:"):  # browsers heed it nowhere else
+            response.headers["clear-site-data"] = '"cache"'
+        return response
+
+    async def _ended(self, headers: HeaderList, cookies: RequestCookies, now: int) -> Response:
         lines = await self._sessions.end(cookies, now)
         lines += [*self._cookies.unbind(cookies), self._cookies.forget_sign_ins()]
         # Without `id_token_hint`: a token has no place in an address (Q7).

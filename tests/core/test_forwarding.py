@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.core import forwarding
 from gateway.core.asgi import HeaderList
-from gateway.core.forwarding import Forwarding, end_to_end, without_own_cookies
+from gateway.core.forwarding import Forwarding, end_to_end
 from gateway.core.identity_headers import fold, owned_names
 from gateway.core.trust import TrustedPeers
 
@@ -257,25 +257,6 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     through(bounded, [(long_name, b"1"), (b"x-forwarded-for", long_chain)], PROXY)
     assert long_name not in bounded._verdicts
     assert ("10.0.0.1", long_chain) not in bounded._chains
-
-
-@pytest.mark.parametrize("name", [b"set-cookie", b"Set-Cookie"])
-def test_answers_cannot_write_our_cookies(name: bytes) -> None:
-    """C6: Set-Cookie lines that a browser would store under a name of ours are dropped; all others pass, in order."""
-    ours = [
-        b"__Host-cg_session=x",
-        b" cg_bind_AAAA=x",
-        b"__Secure-cg_return_0=; Max-Age=0",
-        b"=cg_session=x",
-        b"cg_idle",
-    ]
-    theirs = [
-        (name, b"a=1"),
-        (b"location", b"cg_session=x"),
-        (b"x-cookie-nm", b"cg_session=x"),
-        (name, b"x-cg_session=1"),
-    ]
-    assert without_own_cookies([*((name, value) for value in ours), *theirs]) == theirs
 
 
 def test_answers_lose_their_hop_by_hop_lines() -> None:

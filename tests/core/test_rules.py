@@ -207,6 +207,14 @@ def test_encoded_slashes_reach_applications_that_need_them() -> None:
     assert RULES.judge("GET", b"/public/a%2Fb").allow is Allow.ANYONE
 
 
+def test_a_response_that_one_reading_forbids_to_keep_is_not_kept() -> None:
+    """U10: of several readings the strictest counts for caches too."""
+    rules = AccessRules([Rule(path="/never/**", allow=Allow.ANYONE, uncached=True), Rule(path="/**")])
+    assert rules.judge("GET", b"/x/..%2fnever") == Requirement(rule="/**", allow=Allow.SIGNED_IN, uncached=True)
+    assert rules.judge("GET", b"/never/x").uncached
+    assert not rules.judge("GET", b"/x").uncached
+
+
 def test_all_groups_of_all_readings_are_needed() -> None:
     """Where two readings fall under rules with different groups, a user needs one of each."""
     both = RULES.judge("GET", b"/staff/..%2fadmin")

@@ -238,7 +238,7 @@ async def test_names_of_answers_are_remembered_within_a_bound(monkeypatch):
         answer = await visitor.navigate("/")
 
         assert answer.headers[name.decode()] == "1"
-        assert answer.headers["cache-control"] == "private"
+        assert answer.headers["cache-control"] == "private, no-cache"
     assert len(answer_headers._plain) == 8
     assert max(map(len, answer_headers._plain)) < 10
 
@@ -258,12 +258,12 @@ async def test_a_sent_form_is_not_redirected_away():
     ("given", "kept"),
     [
         (b"public, max-age=60", b"private, max-age=60"),
-        (b"max-age=60", b"max-age=60, private"),
-        (b"PUBLIC", b"private"),
+        (b"max-age=60", b"private, max-age=60"),
+        (b"PUBLIC", b"private, no-cache"),
         (b"s-maxage=60, max-age=5", b"private, max-age=5"),
-        (b"no-store", b"no-store"),
+        (b"no-store", b"private, no-store"),
         (b"private, max-age=5", b"private, max-age=5"),
-        (None, b"private"),
+        (None, b"private, no-cache"),
     ],
 )
 async def test_shared_caches_are_kept_out(given, kept):
@@ -275,6 +275,24 @@ async def test_shared_caches_are_kept_out(given, kept):
     answer = await visitor.navigate("/")
 
     assert answer.headers["cache-control"].encode() == kept
+
+
+async def test_a_rule_can_say_that_nobody_keeps_a_response():
+    """U10: `cache: never` leaves `no-store` alone, whatever the application says, behind whichever kind of rule."""
+    rules = [
+        {"path": "/never/**", "allow": "signed-in", "cache": "never"},
+        {"path": "/open/**", "allow": "anyone", "cache": "never"},
+        {"path": "/**", "allow": "signed-in"},
+    ]
+    world = World({"access": rules})
+    visitor = await signed_in(world)
+    world.app.headers = [(b"Cache-Control", b"public, max-age=60"), (b"expires", b"0"), (b"x-other", b"1")]
+
+    for path in ("/never/x", "/open/x", "/other/..;/never/x"):
+        answer = await visitor.navigate(path)
+        assert answer.headers["cache-control"] == "no-store"
+        assert "expires" not in answer.headers
+        assert answer.headers["x-other"] == "1"
 
 
 async def test_public_answers_stay_as_they_are():

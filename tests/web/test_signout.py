@@ -33,6 +33,28 @@ async def test_sign_out_ends_both_sessions():
     assert world.provider.revoked == ["refresh-2"]
 
 
+@pytest.mark.parametrize("headers", [SAME, {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}])
+async def test_sign_out_clears_the_browser_s_cache(headers):
+    """U10: pages that the application let the browser keep go with the session; cookies of other hosts and the
+    application's storage stay."""
+    _, visitor = await signed_in()
+
+    answer = await visitor.fetch("/oauth2/logout", "POST", headers=headers)
+
+    assert answer.headers["clear-site-data"] == '"cache"'
+    assert "clear-site-data" not in (await visitor.fetch("/oauth2/logout", headers=SAME)).headers
+
+
+async def test_over_plain_http_no_cache_is_cleared():
+    """U10: browsers heed Clear-Site-Data over https alone, and say so in the console."""
+    world = World({"public_url": "http://localhost:8000"})
+
+    answer = await world.visitor().fetch("/oauth2/logout", "POST", headers=SAME)
+
+    assert answer.status_code == 303
+    assert "clear-site-data" not in answer.headers
+
+
 async def test_a_copied_cookie_is_worth_nothing_after_sign_out():
     """C11: sign-out ends the session, not only the cookie: a copy made before opens nothing."""
     world, visitor = await signed_in()
