@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from gateway.settings.yaml_hints import explain
+
 KeyPath = tuple[str | int, ...]
 """Keys and list positions from the root, such as `("upstreams", 0, "url")`."""
 
@@ -90,40 +92,18 @@ def _compose(content: bytes) -> yaml.Node:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _Problem(content.count(b"\n", 0, error.start) + 1, "is not UTF-8 text") from None
+        raise _Problem(content.count(b"\n", 0, error.start) + 1, "is not UTF-8 text: save it as UTF-8") from None
     try:
         node = yaml.compose(text, Loader=yaml.BaseLoader)
     except yaml.reader.ReaderError as error:
         raise _Problem(text.count("\n", 0, error.position) + 1, "contains a control character") from None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise _Problem(mark.line + 1 if mark else 1, _explain(error)) from None
+        raise _Problem(*explain(error, text)) from None
     except (ValueError, OverflowError):  # an escape beyond Unicode, "\UFFFFFFFF", a version that is no number
         raise _Problem(1, "is not YAML: it has an escape that no character stands for") from None
     if node is None:
-        raise _Problem(1, "is empty")
+        raise _Problem(1, "is empty: there is no setting in it")
     return node
-
-
-_HINTS = {
-    "found undefined alias": "a value that begins with * must be in quotes",
-    "expected a single document": "holds more than one document (---)",
-    "that cannot start any token": "a value that begins with this character must be in quotes",
-    "mapping values are not allowed here": "a colon where none can be: check the indentation, or quote the value",
-    "expected <block end>": "the indentation does not fit the lines above",
-    "could not find expected ':'": "a key without its colon, or a quote that is not closed",
-    "found unexpected end of stream": "a quote or bracket that is not closed",
-    "'\\t'": "indent with spaces: YAML does not allow tabs",
-}
-
-
-def _explain(error: yaml.MarkedYAMLError) -> str:
-    """YAML's complaint in plain words. Its own text is not passed on: it may quote what should have been a secret."""
-    said = f"{error.context} {error.problem}"
-    for part in ("'\\t'", *_HINTS):
-        if part in said:
-            return f"is not YAML: {_HINTS[part]}"
-    return "is not YAML"
 
 
 class _Reader:
@@ -158,7 +138,7 @@ class _Reader:
         plain = getattr(node, "style", None) is None
         self.document.texts[path] = text
         if _SURROGATE.search(text):
-            self.document.mistake(path, "contains half of a surrogate pair, which is no character")
+            self.document.mistake(path, "contains an unpaired surrogate")
             return None
         return None if plain and text in _NULL else text
 
@@ -188,4 +168,4 @@ class _Reader:
             return str(key.value)
         line = key.start_mark.line + 1
         message = "has a list or block where a key should be; put text that begins with { or [ in quotes"
-        raise _Problem(line, message if not isinstance(key, yaml.ScalarNode) else "has a key that is no text")
+        raise _Problem(line, message if not isinstance(key, yaml.ScalarNode) else "has a key that is not a string")

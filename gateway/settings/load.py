@@ -15,6 +15,7 @@ from gateway.settings.document import LARGEST_FILE, Document, KeyPath, Mistake, 
 from gateway.settings.files import file_mistakes
 from gateway.settings.findings import Finding
 from gateway.settings.interpolation import interpolate, unfilled
+from gateway.settings.kinds import mistaken_for
 from gateway.settings.pool import PoolSettings
 from gateway.settings.report import mistakes_of, printable, render
 from gateway.settings.schema import GatewaySettings
@@ -127,6 +128,8 @@ class _Loader:
         document = read_document(content)
         if document.data is None or not isinstance(document.data, dict):
             raise self._error(document.mistakes or [Mistake(1, (), "must be a block of keys")])
+        if mistaken := mistaken_for(document.data, model):
+            raise self._error([Mistake(1, (), mistaken)])
         data = interpolate(document, self.environ, self.folder, self.literal)
         document.mistakes += [document.located(each.path, each.message) for each in file_mistakes(data)]
         broken = {mistake.path for mistake in document.mistakes}

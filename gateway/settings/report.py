@@ -9,21 +9,25 @@ from pydantic_core import ErrorDetails
 
 from gateway.settings.document import Document, KeyPath, Mistake
 from gateway.settings.findings import Refused
-from gateway.settings.suggest import meant
+from gateway.settings.schema import METHOD, SCOPE
+from gateway.settings.suggest import known_keys, meant, nearest
 
 SECRET_KEYS = frozenset({"client_secret", "database", "password", "secret", "secrets", "smtp_password"})
 """Keys whose value is never shown (H4); a test holds them against the schemas."""
 
 _LONGEST_SHOWN = 60
 
+_OF_PATTERNS = {METHOD: "must be in capitals, for example GET", SCOPE: "must be one scope, without spaces or quotes"}
+
 _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "missing": lambda _: "is required",
     "model_type": lambda _: "must be a block of keys",
     "model_attributes_type": lambda _: "must be a block of keys",
     "dict_type": lambda _: "must be a block of keys",
-    "tuple_type": lambda _: "must be a list",
-    "frozen_set_type": lambda _: "must be a list",
-    "string_type": lambda _: "must be a text",
+    "tuple_type": lambda _: "must be a list: [a, b], or one entry per line, each after a dash",
+    "frozen_set_type": lambda _: "must be a list: [a, b], or one entry per line, each after a dash",
+    "string_type": lambda _: "must be a string",
+    "string_pattern_mismatch": lambda ctx: _OF_PATTERNS.get(ctx["pattern"], "has characters that cannot be here"),
     "int_type": lambda _: "must be a whole number",
     "int_parsing": lambda _: "must be a whole number",
     "int_parsing_size": lambda _: "is too large a number",
@@ -43,12 +47,14 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
 
 def mistakes_of(error: ValidationError, root: type[BaseModel], document: Document, data: Any) -> list[Mistake]:
     """Pydantic's findings as mistakes with lines."""
-    found = []
+    found: list[Mistake] = []
     wrong = [details["loc"] for details in error.errors(include_url=False, include_input=False)]
     for details in error.errors(include_url=False, include_input=False):
         if details["type"] == "too_short" and any(_below(other, details["loc"]) for other in wrong):
             continue  # the list is not empty, its entries are wrong
         path = _key_path(details["loc"], data)
+        if details["type"] == "missing" and _misspelt(root, path, data):
+            continue  # said once, at the key that is there
         found += _several(details, document, path) or [_mistake(details, root, document, path, data)]
     return found
 
@@ -65,6 +71,14 @@ def _mistake(details: ErrorDetails, root: type[BaseModel], document: Document, p
         path = (*path, "preset")
     message = _message(details, root, path, data) + _shown(document, path, details["type"])
     return Mistake(document.line(path), path, message)
+
+
+def _misspelt(root: type[BaseModel], path: KeyPath, data: Any) -> bool:
+    """Whether a key beside the missing one is unknown, and close to it."""
+    for item in path[:-1]:
+        data = data[item]
+    here = known_keys(root, path[:-1], data)
+    return any(key not in here and nearest(key, here) == path[-1] for key in data)
 
 
 def _below(location: Sequence[str | int], parent: Sequence[str | int]) -> bool:
@@ -106,7 +120,7 @@ def _shown(document: Document, path: KeyPath, kind: str) -> str:
     if re.search(r"//[^/]*@", text):  # a password in an address
         return ""
     short = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
-    return f" (found: {short})" if text else " (found: nothing)"
+    return f" (found: {short})" if text else " (it is empty)"
 
 
 def printable(text: str) -> str:

@@ -39,6 +39,9 @@ from gateway.settings.values import (
     parse_public_url,
 )
 
+METHOD = r"^[A-Z][A-Z-]{0,31}$"
+SCOPE = r"^[\x21\x23-\x5b\x5d-\x7e]+$"
+"""RFC 6749 §3.3."""
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 _TEMPLATE = re.compile(r"[^$\x00-\x1f\x7f]*(?:\$\{[A-Za-z0-9_:./-]{1,128}\}[^$\x00-\x1f\x7f]*)*")
 _NOT_OURS = frozenset(
@@ -114,7 +117,7 @@ def _scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
     return scopes
 
 
-Scopes = Annotated[tuple[Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")], ...], AfterValidator(_scopes)]
+Scopes = Annotated[tuple[Annotated[str, Field(pattern=SCOPE)], ...], AfterValidator(_scopes)]
 
 
 _EMAIL = "Which users' email is passed on: verified, not-denied (email_verified is true or absent) or any."
@@ -333,7 +336,7 @@ class AccessRule(Section):
     """Who may request a path. The first rule that matches decides; when none does, nobody may."""
 
     path: PathGlob
-    methods: frozenset[Annotated[str, Field(pattern=r"^[A-Z][A-Z-]{0,31}$")]] | None = Field(
+    methods: frozenset[Annotated[str, Field(pattern=METHOD)]] | None = Field(
         default=None, min_length=1, description="Only these methods; absent, all."
     )
     allow: Literal["anyone", "signed-in", "nobody"] = "signed-in"

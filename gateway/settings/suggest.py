@@ -15,6 +15,8 @@ _FEW = 8
 def meant(root: type[BaseModel], path: KeyPath, data: Any) -> str:
     """What to say about an unknown key at the end of `path`: the nearest one, or the section that it belongs in."""
     unknown = str(path[-1])
+    if unknown == "<<":
+        return "YAML's merge key (<<) is not used here; write the keys out"
     here = known_keys(root, path[:-1], data)
     if close := nearest(unknown, here):
         return f"unknown key; did you mean {close}?"

@@ -32,7 +32,7 @@ TEN_YEARS = 3650 * 86400
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError("must be a text")  # noqa: TRY004 - pydantic reports ValueError, not TypeError
+        raise ValueError("must be a string")  # noqa: TRY004 - pydantic reports ValueError, not TypeError
     return value
 
 
@@ -87,6 +87,8 @@ def _split(value: object) -> tuple[SplitResult, str]:
     except ValueError:
         raise ValueError("is not a web address") from None
     host = (parts.hostname or "").lower()
+    if "://" not in text:
+        raise ValueError("must begin with http:// or https://")
     if parts.scheme not in {"http", "https"} or not _known_host(host) or port == 0:
         raise ValueError("is not a web address; write for example https://app.example.com")
     if "@" in parts.netloc:
@@ -184,7 +186,7 @@ def parse_path_glob(value: object) -> str:
     try:
         compile_glob(text)
     except ValueError as error:
-        raise ValueError(f"is no path for a rule: {error}") from None
+        raise ValueError(f"is not a path for a rule: {error}") from None
     return text
 
 

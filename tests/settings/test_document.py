@@ -27,18 +27,21 @@ def test_every_key_and_item_has_its_line():
     assert document.line(("missing",)) == 1
 
 
+STAR = "a value that begins with * must be in quotes; a rule's path begins with /, as in /**"
+
+
 @pytest.mark.parametrize(
     ("content", "line", "message"),
     [
-        (b"", 1, "is empty"),
-        (b"# nothing\n", 1, "is empty"),
-        (b"a: 1\nb: \xff\n", 2, "is not UTF-8 text"),
+        (b"", 1, "is empty: there is no setting in it"),
+        (b"# nothing\n", 1, "is empty: there is no setting in it"),
+        (b"a: 1\nb: \xff\n", 2, "is not UTF-8 text: save it as UTF-8"),
         (b"a: 1\nb: \x07\n", 2, "contains a control character"),
-        (b"a: 1\n\tb: 2\n", 2, "is not YAML: indent with spaces: YAML does not allow tabs"),
-        (b"a: *secret\n", 1, "is not YAML: a value that begins with * must be in quotes"),
+        (b"a: 1\n\tb: 2\n", 2, "is not YAML: use spaces: YAML does not allow tabs here"),
+        (b"a: *secret\n", 1, f"is not YAML: {STAR}"),
         (b"a: @x\n", 1, "is not YAML: a value that begins with this character must be in quotes"),
         (b"a: b: c\n", 1, "is not YAML: a colon where none can be: check the indentation, or quote the value"),
-        (b"a: 'x\n", 2, "is not YAML: a quote or bracket that is not closed"),
+        (b"a: 'x\n", 1, "is not YAML: a quote or bracket that is not closed"),
         (b"a: 1\n b: 2\n", 2, "is not YAML: a colon where none can be: check the indentation, or quote the value"),
         (b"a: 1\n---\nb: 2\n", 2, "is not YAML: holds more than one document (---)"),
         (b"[a]: 1\n", 1, "has a list or block where a key should be; put text that begins with { or [ in quotes"),
@@ -83,5 +86,5 @@ def test_a_value_inside_itself_ends():
 def test_half_a_surrogate_pair_is_no_character():
     """It could not be printed or encoded later, so it ends here."""
     mistake = only_mistake(b'a: "\\ud800"\n')
-    assert mistake.message == "contains half of a surrogate pair, which is no character"
-    assert only_mistake(b'"\\ud800": a\n').message == "has a key that is no text"
+    assert mistake.message == "contains an unpaired surrogate"
+    assert only_mistake(b'"\\ud800": a\n').message == "has a key that is not a string"

@@ -93,7 +93,7 @@ def test_a_public_url_becomes_its_origin(text, origin):
         ("https://good@evil", "must not contain a user name or password"),
         ("https://app.example.com\\@evil", "must not contain spaces, control characters or backslashes"),
         ("https://app.example.com\n", "must not contain spaces, control characters or backslashes"),
-        ("app.example.com", "is not a web address; write for example https://app.example.com"),
+        ("app.example.com", "must begin with http:// or https://"),
         ("ftp://app.example.com", "is not a web address; write for example https://app.example.com"),
         ("https://", "is not a web address; write for example https://app.example.com"),
         ("https://a..b", "is not a web address; write for example https://app.example.com"),
@@ -101,7 +101,7 @@ def test_a_public_url_becomes_its_origin(text, origin):
         ("https://app.example.com:99999", "is not a web address"),
         ("https://[::1", "is not a web address"),
         ("https://exämple.com", "is not a web address; write for example https://app.example.com"),
-        (None, "must be a text"),
+        (None, "must be a string"),
     ],
 )
 def test_what_is_no_public_url_is_refused(text, words):
