@@ -116,8 +116,8 @@ async def _unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T | No
 def is_origin_allowed(headers: HeaderList, allowed: frozenset[str] | None) -> bool:
     """Whether this page may open a WebSocket: cookies travel with it, and no CORS check stands before it.
 
-    The request's own host is always allowed, as is where the gateway says that it lives; so are programs, which send no
-    Origin. Ports are compared with the scheme's own filled in.
+    The request's own host is always allowed, as is where the gateway says that it lives, by the scheme that it says
+    (U11); so are programs, which send no Origin. Ports are compared with the scheme's own filled in.
     """
     origins = [value.decode("latin-1").lower() for name, value in headers if name == b"origin"]
     if allowed is None or not origins:
@@ -125,16 +125,17 @@ def is_origin_allowed(headers: HeaderList, allowed: frozenset[str] | None) -> bo
     if len(origins) > 1:
         return False
     own = {value.decode("latin-1").lower() for name, value in headers if name in {b"host", b"x-forwarded-host"}}
-    return origins[0] in allowed or _is_of(origins[0], own)
+    schemes = {value.decode("latin-1") for name, value in headers if name == b"x-forwarded-proto"} or set(_PORTS)
+    return origins[0] in allowed or _is_of(origins[0], schemes, own)
 
 
-def _is_of(origin: str, hosts: set[str]) -> bool:
+def _is_of(origin: str, schemes: set[str], hosts: set[str]) -> bool:
     try:
         parts = urlsplit(origin)
     except ValueError:
         return False
     port = _PORTS.get(parts.scheme)
-    if port is None or not parts.netloc or f"{parts.scheme}://{parts.netloc}" != origin:
+    if port is None or parts.scheme not in schemes or not parts.netloc or f"{parts.scheme}://{parts.netloc}" != origin:
         return False
     return parts.netloc.removesuffix(port) in {host.removesuffix(port) for host in hosts}
 

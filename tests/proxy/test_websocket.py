@@ -184,6 +184,17 @@ def test_programs_send_no_origin_and_nobody_sends_two():
     assert not is_origin_allowed([(b"host", b"a"), (b"origin", b"http://a"), (b"origin", b"http://a")], frozenset())
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("page", ["http", "https"])
+@pytest.mark.parametrize("host", [b"app.test", b"public.test"])
+def test_a_page_without_encryption_opens_no_websocket_of_an_encrypted_site(scheme, page, host):
+    """U11: whoever sits in the network writes pages of `http://app.test`; they are not pages of `https://app.test`."""
+    place = [(b"host", b"app.test"), (b"x-forwarded-host", b"public.test"), (b"x-forwarded-proto", scheme.encode())]
+    headers = [*place, (b"origin", page.encode() + b"://" + host)]
+    assert is_origin_allowed(headers, frozenset()) is (scheme == page)
+    assert is_origin_allowed(headers, frozenset({headers[-1][1].decode()}))
+
+
 async def test_a_foreign_origin_is_403_and_reaches_no_upstream():
     """The default allows the request's own host alone."""
     async with raw_upstream(SWITCH) as (port, peers), running(Gate(port)) as server:
