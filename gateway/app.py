@@ -33,6 +33,7 @@ from gateway.provider.client import Provider
 from gateway.provider.options import ProviderOptions
 from gateway.provider.presets import cognito, oidc
 from gateway.proxy.app import ReverseProxy
+from gateway.proxy.hops import Hops
 from gateway.proxy.options import UpstreamOptions, UpstreamTimeouts, UpstreamTls
 from gateway.sessions.policy import SessionPolicy
 from gateway.sessions.service import Sessions
@@ -53,6 +54,7 @@ from gateway.web.status import Readiness, livez
 
 Clock = Callable[[], float]
 
+_LOOP_DIGITS = 16
 _DISCOVERY = "/.well-known/openid-configuration"
 
 
@@ -181,7 +183,8 @@ class Gateway(Middleware):
 def build(settings: GatewaySettings, *, clock: Clock = time.time, log: TextIO | None = None) -> Gateway:
     """The stand-alone gateway: the middleware round a reverse proxy. Raises SettingsError."""
     try:
-        proxy = ReverseProxy([upstream_options(upstream) for upstream in settings.upstreams])
+        hops = Hops(loop_name(settings), via=settings.via)
+        proxy = ReverseProxy([upstream_options(upstream) for upstream in settings.upstreams], hops)
     except ValueError as error:
         raise SettingsError(f"upstreams: {error}") from error
     except OSError as error:
@@ -334,6 +337,19 @@ def flow_paths(settings: GatewaySettings) -> FlowPaths:
     )
 
 
+def loop_name(settings: GatewaySettings) -> str:
+    """What marks requests that this installation forwarded: the same for all its processes and replicas, another for a
+    gateway that stands before or behind it, even one that shares its secrets."""
+    ring = KeyRing(settings.session.secrets)
+    places = [
+        part.encode()
+        for upstream in settings.upstreams
+        for part in (upstream.path, *sorted(upstream.hosts), *upstream.addresses)
+    ]
+    oldest = ring.key_ids()[-1]  # it stays while a secret is changed
+    return "cg-" + ring.derive(oldest, "loop", settings.public_url.encode(), *places).hex()[:_LOOP_DIGITS]
+
+
 def upstream_options(upstream: Upstream) -> UpstreamOptions:
     """One upstream as the data plane wants it."""
     return UpstreamOptions(
@@ -348,6 +364,7 @@ def upstream_options(upstream: Upstream) -> UpstreamOptions:
         max_connections=upstream.max_connections,
         streaming=upstream.streaming,
         max_body=upstream.max_body,
+        lenient=upstream.lenient,
         timeouts=UpstreamTimeouts(**upstream.timeouts.model_dump()),
         tls=UpstreamTls(**upstream.tls.model_dump()),
     )

@@ -14,6 +14,7 @@
     ├── ProviderError            the identity provider
     │   ├── ProviderUnavailable  did not answer usefully: transient, nobody is signed out
     │   └── ProviderRefused      answered no: final
+    ├── LoopDetected             a request that this gateway sent came back to it
     ├── StoreUnavailable         the session store did not answer: transient
     ├── StorageUnavailable       the pool's database is busy or failed: transient
     └── UpstreamError            the service behind the gateway
@@ -108,6 +109,13 @@ class ProviderRefused(ProviderError):
         super().__init__(f"{error}: {description}" if description else error)
         self.error = error
         self.description = description
+
+
+class LoopDetected(GatewayError):
+    """A request that this gateway forwarded came back to it, more often than any service would send it."""
+
+    status = 508
+    public = "The request goes round in a circle."
 
 
 class StoreUnavailable(GatewayError):

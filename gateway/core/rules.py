@@ -102,6 +102,10 @@ NO_RULE = Requirement(rule="(no rule)", allow=Allow.NOBODY)
 """Nothing matched: denied, also when the list of rules is empty."""
 
 
+_SERVER_ITSELF = ("OPTIONS", b"*")
+"""RFC 9110 §9.3.7: asks what the server can do, no resource. Who may see its root may ask."""
+
+
 class AccessRules:
     """Rules ready to judge, in the operator's order; remembers, within bounds, what it said.
 
@@ -127,6 +131,8 @@ class AccessRules:
 
     def _first_time(self, key: tuple[str, bytes]) -> Requirement:
         method, raw_path = key
+        if key == _SERVER_ITSELF:
+            raw_path = b"/"
         # A HEAD answer tells as much about a resource as its GET (RFC 9110 §9.3.2).
         asked = "GET" if method.upper() == "HEAD" else method.upper()
         requirement = strictest(list(self._found(asked, raw_path)))

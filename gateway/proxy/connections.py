@@ -169,7 +169,9 @@ class Upstream:
         server.opening += 1
         try:
             _, connection = await open_connection(
-                self.options, server.address, lambda: Connection(self, loop, self.options.max_head)
+                self.options,
+                server.address,
+                lambda: Connection(self, loop, self.options.max_head, lenient=self.options.lenient),
             )
         except BaseException:
             self._queue.serve(None)

@@ -11,6 +11,7 @@ from gateway.core.asgi import HeaderList, Scope
 from gateway.core.forwarding import end_to_end
 from gateway.errors import BadUpstreamAnswer, UpstreamError, UpstreamTimeout
 from gateway.proxy.heads import Heads
+from gateway.proxy.request import with_query
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 _HIGH_WATER = 64 * 1024
@@ -18,14 +19,15 @@ _FORBIDDEN = (b"\r", b"\n", b"\0")
 _FRAMING = frozenset({b"content-length", b"host"})
 
 
-def handshake_request(scope: Scope, host: bytes | None) -> bytes:
-    """The handshake as it goes to the upstream: the scope's lines in their order, hop-by-hop lines made new (Q15).
+def handshake_request(scope: Scope, host: bytes | None, trail: tuple[bytes, ...] = ()) -> bytes:
+    """The handshake as it goes to the upstream: the scope's lines in their order, hop-by-hop lines made new (Q15),
+    `trail` behind them.
 
     Raises:
         ValueError: a line would split the head. Lines from the server cannot, lines added on the way might.
 
     """
-    target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+    target = with_query(scope["raw_path"], scope)
     own_host = host if host is not None else _first(scope["headers"], b"host")
     lines = [b"GET ", target, b" HTTP/1.1\r\nhost: ", own_host, b"\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"]
     for name, value in end_to_end(scope["headers"]):
@@ -33,6 +35,7 @@ def handshake_request(scope: Scope, host: bytes | None) -> bytes:
             if any(mark in name or mark in value for mark in _FORBIDDEN):
                 raise ValueError("a header line holds CR, LF or NUL")
             lines += [name, b": ", value, b"\r\n"]
+    lines += [line + b"\r\n" for line in trail]
     lines.append(b"\r\n")
     return b"".join(lines)
 
@@ -50,8 +53,8 @@ def _first(headers: HeaderList, name: bytes) -> bytes:
 class HandshakeAnswer(asyncio.Protocol):
     """Reads the answer: its head, then either the bytes behind a 101 or the body of a refusal."""
 
-    def __init__(self, head_bytes: int) -> None:
-        self._heads = Heads(head_bytes)
+    def __init__(self, head_bytes: int, *, lenient: bool = False) -> None:
+        self._heads = Heads(head_bytes, lenient=lenient)
         self._parser = httptools.HttpResponseParser(self)
         self._headers: HeaderList = []
         self._changed = asyncio.Event()

@@ -58,6 +58,8 @@ class UpstreamOptions:
     """Bytes of a request's body; more is answered 413. None sets no bound."""
     max_head: int = 65_536
     """Bytes of an answer's head (nginx takes 4-8 KiB, Node 16 KiB, Go 10 MiB)."""
+    lenient: bool = False
+    """Whether responses may have folded lines, bare line feeds and repeated framing lines."""
     timeouts: UpstreamTimeouts = field(default_factory=UpstreamTimeouts)
     tls: UpstreamTls = field(default_factory=UpstreamTls)
 

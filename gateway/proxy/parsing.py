@@ -43,9 +43,9 @@ class AnswerParser:
         "status",
     )
 
-    def __init__(self, max_head: int) -> None:
+    def __init__(self, max_head: int, *, lenient: bool = False) -> None:
         self._max_head = max_head
-        self._heads = Heads(max_head)
+        self._heads = Heads(max_head, lenient=lenient)
         self._parser = httptools.HttpResponseParser(self)
         self._notes: dict[bytes, bytes] = {}
         self.chunks: list[bytes] = []

@@ -4,9 +4,10 @@ import re
 from operator import itemgetter
 from typing import NamedTuple
 
-from gateway.core.asgi import HeaderList
+from gateway.core.asgi import BARE_QUERY, HeaderList, Scope
 from gateway.errors import BadData
 from gateway.proxy.authentication import binds_request
+from gateway.proxy.hops import LOOP, Hops
 
 CHUNKED = -1
 
@@ -26,10 +27,11 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     )
 )
-_SPECIAL = HOP_BY_HOP | {b"authorization", b"content-length", b"expect", b"host"}
+_SPECIAL = HOP_BY_HOP | {b"authorization", b"content-length", b"expect", b"host", LOOP}
 _ORDINARY = {b"host"}
 _AUTHORIZATION = frozenset((b"authorization",))
 _NAME = itemgetter(0)
+_NO_HOPS = Hops()
 
 # RFC 9110 §9.2.2: repeating one of these is as good as sending it once.
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
@@ -56,8 +58,16 @@ class Request(NamedTuple):
         return self.length == 0 and self.method in _IDEMPOTENT
 
 
-def write_request(method: str, target: bytes, headers: HeaderList, host: bytes | None = None) -> Request:
-    """Serialise; `host` replaces the Host line, which is otherwise passed on. Raises BadData.
+def write_request(
+    method: str,
+    target: bytes,
+    headers: HeaderList,
+    host: bytes | None = None,
+    hops: Hops = _NO_HOPS,
+    version: str = "1.1",
+) -> Request:
+    """Serialise; `host` replaces the Host line, which is otherwise passed on; `version` is that of HTTP in which the
+    request came. Raises BadData, LoopDetected.
 
     The usual request (no body, nothing hop-by-hop left in it) costs one set intersection and one join.
     """
@@ -67,16 +77,24 @@ def write_request(method: str, target: bytes, headers: HeaderList, host: bytes |
         special -= _AUTHORIZATION
         binds = binds_request(value for name, value in headers if name == b"authorization")
     if special != _ORDINARY or host is not None:
+        if LOOP in special:
+            hops.check(headers)
         length, expects = _framing(headers, special)
         headers = _reframed(headers, special, host, length, expects=expects)
     line = b"%b %b HTTP/1.1" % (_METHODS.get(method) or _method(method), target)
-    lines = [line, *map(b": ".join, headers), b"", b""]
+    lines = [line, *map(b": ".join, headers), *hops.lines_for(version), b"", b""]
     # Whatever came in, what goes out is one message: a line break in a line would start another (A20, F6).
     text = b"".join(lines)
     if b"\n" in text or b"\r" in text or b"\0" in text or target.split() != [target]:
         raise BadData("a header line or the request target holds a control character")
     head = b"\r\n".join(lines)
     return Request(head, method, length, expects, binds)
+
+
+def with_query(path: bytes, scope: Scope) -> bytes:
+    """The request target. ASGI cannot tell `/a?` from `/a`; our server can (RFC 3986 §6.2.3: they may differ)."""
+    query: bytes = scope["query_string"]
+    return path + b"?" + query if query or BARE_QUERY in scope else path
 
 
 def _method(method: str) -> bytes:

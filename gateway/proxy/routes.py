@@ -56,7 +56,7 @@ def _host(headers: HeaderList) -> bytes:
     """Without port, in lower case (E4); an IPv6 literal keeps its brackets."""
     value = next((value for name, value in headers if name == b"host"), b"").lower()
     name, colon, port = value.rpartition(b":")
-    return (name if colon and port.isdigit() else value).rstrip(b".")
+    return (name if colon and (port.isdigit() or not port) else value).rstrip(b".")
 
 
 def _under(prefix: bytes, path: bytes) -> bool:

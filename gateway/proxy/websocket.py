@@ -30,12 +30,16 @@ class WebSocketUpstream:
     connect: Connect
     host: bytes | None = None
     """Replaces the Host header when set; None passes the client's on."""
+    trail: tuple[bytes, ...] = ()
+    """Header lines that the request gets at its end."""
     first_byte_seconds: float = 60
     """From the handshake written to the end of the answer's head."""
     idle_seconds: float = 60
     """Between two pieces of the body of a refusal."""
     head_bytes: int = 64 * 1024
     """The largest head of an answer."""
+    lenient: bool = False
+    """Whether the answer's head may be malformed as old servers write it."""
     allowed_origins: frozenset[str] | None = frozenset()
     """Origins besides the request's own host that may open WebSockets; None = any (no check)."""
 
@@ -63,8 +67,8 @@ async def forward(scope: Scope, receive: Receive, send: Send, upstream: WebSocke
 
 async def _attempt(scope: Scope, receive: Receive, send: Send, upstream: WebSocketUpstream, tunnel: Any) -> None:
     """Open, ask, then tunnel or pass the refusal on. The connection is never used for anything else."""
-    request = handshake_request(scope, upstream.host)
-    answer = HandshakeAnswer(upstream.head_bytes)
+    request = handshake_request(scope, upstream.host, upstream.trail)
+    answer = HandshakeAnswer(upstream.head_bytes, lenient=upstream.lenient)
     try:
         status = await _unless_gone(receive, _ask(answer, request, upstream))
         if status == 101:

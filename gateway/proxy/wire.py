@@ -59,8 +59,8 @@ class Connection(AnswerParser, asyncio.Protocol):
         "write_paused",
     )
 
-    def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop, max_head: int) -> None:
-        super().__init__(max_head)
+    def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop, max_head: int, *, lenient: bool = False) -> None:
+        super().__init__(max_head, lenient=lenient)
         self._owner = owner
         self._loop = loop
         self._waiter: asyncio.Future[None] | None = None

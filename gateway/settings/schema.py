@@ -313,6 +313,7 @@ class Upstream(Section):
         default=False, description="Clients may send and read as slowly as they like, even when others wait."
     )
     max_body: Size | None = Field(default=None, description="Larger request bodies get 413; absent, no limit.")
+    lenient: bool = Field(default=False, description="Forgive malformed but harmless responses of old services.")
     timeouts: Timeouts = Timeouts()
     tls: UpstreamTls = UpstreamTls()
 
@@ -473,6 +474,7 @@ class GatewaySettings(Section):
         default=365 * 86400,
         description="Tell browsers to use https only, in our own responses over https; 0s sends nothing.",
     )
+    via: bool = Field(default=True, description="Tell upstreams in Via that a gateway forwarded the request.")
     trusted_proxies: tuple[Network, ...] = Field(
         default=(), description="Networks whose X-Forwarded-* are believed. Empty: nobody's."
     )

@@ -303,3 +303,24 @@ def test_the_strictest_admits_whom_all_admit(requirements: list[Requirement], gr
     made = strictest(requirements)
     assert made.admits(groups) == all(each.admits(groups) for each in requirements)
     assert (made.allow is Allow.ANYONE) == all(each.allow is Allow.ANYONE for each in requirements)
+
+
+@pytest.mark.parametrize(
+    ("rules", "allow"),
+    [
+        ([Rule(path="/", allow=Allow.ANYONE), Rule(path="/**")], Allow.ANYONE),
+        ([Rule(path="/**")], Allow.SIGNED_IN),
+        ([Rule(path="/", methods=frozenset({"GET"}), allow=Allow.ANYONE), Rule(path="/**")], Allow.SIGNED_IN),
+        ([Rule(path="/x/**", allow=Allow.ANYONE)], Allow.NOBODY),
+    ],
+)
+def test_options_for_the_server_itself_need_what_its_root_needs(rules, allow):
+    """`OPTIONS *` names no resource: who may see `/` with that method may ask."""
+    assert AccessRules(rules).judge("OPTIONS", b"*").allow is allow
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "options"])
+def test_the_asterisk_is_no_path_for_other_methods(method):
+    """F3: only `OPTIONS *` exists (RFC 9112 §3.2.4)."""
+    with pytest.raises(BadPath):
+        AccessRules([Rule(path="/**", allow=Allow.ANYONE)]).judge(method, b"*")
