@@ -77,23 +77,25 @@ def create_pool(
 
 
 class _ErrorPages:
-    """Short safe pages for what goes wrong: no traceback, nothing of the request repeated."""
+    """Short safe pages for what goes wrong: no traceback, nothing of the request repeated. JSON for programs."""
 
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
 
-    async def refusal(self, _request: Request, error: Exception) -> Response:
+    async def refusal(self, request: Request, error: Exception) -> Response:
         """An error of ours carries its status and its sentence."""
         assert isinstance(error, GatewayError)
-        return self._pages.message(_UNSAID[0], error.public, status=error.status)
+        page = self._pages.message(_UNSAID[0], error.public, status=error.status)
+        return oauth.failure(request, error.status) or page
 
-    async def http(self, _request: Request, error: Exception) -> Response:
+    async def http(self, request: Request, error: Exception) -> Response:
         """Starlette's own: no such page, no such method."""
         assert isinstance(error, HTTPException)
-        response = self._pages.message(*_HTTP_WORDS.get(error.status_code, _UNSAID), status=error.status_code)
+        page = self._pages.message(*_HTTP_WORDS.get(error.status_code, _UNSAID), status=error.status_code)
+        response = oauth.failure(request, error.status_code) or page
         response.headers.update(error.headers or {})
         return response
 
-    async def fault(self, _request: Request, _error: Exception) -> Response:
+    async def fault(self, request: Request, _error: Exception) -> Response:
         """A fault of ours; the server logs it, since Starlette raises it again."""
-        return self._pages.message(*_UNSAID, status=500)
+        return oauth.failure(request, 500) or self._pages.message(*_UNSAID, status=500)

@@ -20,6 +20,9 @@ from gateway.pool.refusals import OAuthError
 
 _log = logging.getLogger(__name__)
 
+TOKEN: Final = "/oauth2/token"  # noqa: S105 - an address
+USER_INFO: Final = "/oauth2/userInfo"
+REVOKE: Final = "/oauth2/revoke"
 CORS: Final = {"Access-Control-Allow-Origin": "*"}
 """No credentials with it: these endpoints read no cookie."""
 _PREFLIGHT: Final = {
@@ -55,10 +58,23 @@ def routes(backend: Backend) -> list[Route]:
     ]
     return [
         *found,
-        Route("/oauth2/token", _with_cors(programs.token), methods=["POST", "OPTIONS"]),
-        Route("/oauth2/userInfo", _with_cors(programs.user_info), methods=["GET", "POST", "OPTIONS"]),
-        Route("/oauth2/revoke", _with_cors(programs.revoke), methods=["POST", "OPTIONS"]),
+        Route(TOKEN, _with_cors(programs.token), methods=["POST", "OPTIONS"]),
+        Route(USER_INFO, _with_cors(programs.user_info), methods=["GET", "POST", "OPTIONS"]),
+        Route(REVOKE, _with_cors(programs.revoke), methods=["POST", "OPTIONS"]),
     ]
+
+
+def failure(request: Request, status: int) -> Response | None:
+    """What a program is told when its request was not served: a wrong method, a database that is busy, a fault of ours.
+
+    `None` for addresses that people open.
+    """
+    if request.url.path not in {TOKEN, USER_INFO, REVOKE}:
+        return None
+    response = _finished(_Json({"error": "server_error" if status >= 500 else "invalid_request"}, status_code=status))
+    if status == 503:
+        response.headers["Retry-After"] = "1"
+    return response
 
 
 class Programs:
@@ -150,11 +166,15 @@ def _with_cors(handler: Handler) -> Handler:
         try:
             response = await handler(request)
         except OAuthError as error:
-            response = _refusal(error, bearer=request.method == "GET" or request.url.path.endswith("userInfo"))
-        response.headers.update({**CORS, **_NOT_STORED, "x-amz-cognito-request-id": str(uuid.uuid4())})
-        return response
+            response = _refusal(error, bearer=request.method == "GET" or request.url.path == USER_INFO)
+        return _finished(response)
 
     return answer
+
+
+def _finished(response: Response) -> Response:
+    response.headers.update({**CORS, **_NOT_STORED, "x-amz-cognito-request-id": str(uuid.uuid4())})
+    return response
 
 
 def _refusal(error: OAuthError, *, bearer: bool) -> Response:

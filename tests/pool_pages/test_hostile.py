@@ -4,14 +4,16 @@ import re
 from collections.abc import Callable
 from urllib.parse import quote
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.errors import StorageUnavailable
 from gateway.pool.app import Pool
 from gateway.pool.forms import MAX_BODY_BYTES, MAX_FIELDS, MAX_QUERY_BYTES, BadForm, parse
 from gateway.pool.page_data import LIFETIME, SIGN_IN_TIME, PageData, PageDataSeal
-from tests.pool_pages.browser import ASK, BASE, CALLBACK, PASSWORD, Browser, Page
+from tests.pool_pages.browser import ASK, BASE, CALLBACK, CLIENT_ID, PASSWORD, Browser, Page
 from tests.pool_pages.conftest import START, Clock
 
 MARKUP = [
@@ -322,3 +324,38 @@ async def test_probes_are_answered(browser: Browser) -> None:
     assert response.headers["cache-control"] == "no-store"
     assert "set-cookie" not in response.headers
     assert (await browser.client.head("/livez")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/oauth2/token", "/oauth2/userInfo", "/oauth2/revoke"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+async def test_programs_are_told_of_a_wrong_method_in_json(browser: Browser, path: str, method: str) -> None:
+    """Z3: 405 as JSON, readable across origins, with the methods that work."""
+    response = await browser.client.request(method, path, headers={"origin": "https://app.example"})
+    assert (response.status_code, response.json()) == (405, {"error": "invalid_request"})
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert "POST" in response.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(StorageUnavailable("busy"), 503), (RuntimeError("a fault"), 500)], ids=["busy", "fault"]
+)
+@pytest.mark.parametrize("path", ["/oauth2/token", "/oauth2/revoke"])
+async def test_programs_are_told_of_our_failures_in_json(pool: Pool, path: str, error: Exception, status: int) -> None:
+    """Z3: a busy database and a fault of ours are `server_error`, readable across origins, and never stored."""
+
+    class Broken:
+        async def redeem(self, *_: object, **__: object) -> None:
+            raise error
+
+        async def revoke(self, *_: object, **__: object) -> None:
+            raise error
+
+    pool.backend.grants = Broken()  # type: ignore[assignment]
+    form = {"grant_type": "authorization_code", "client_id": CLIENT_ID, "code": "x", "redirect_uri": "y", "token": "z"}
+    transport = httpx.ASGITransport(app=pool, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+        response = await client.post(path, data=form)
+    assert (response.status_code, response.json()) == (status, {"error": "server_error"})
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert "no-store" in response.headers["cache-control"]
+    assert response.headers.get("retry-after") == ("1" if status == 503 else None)
