@@ -145,6 +145,7 @@ class Gateway(Middleware):
             observe=self._observer(clock, log),
             new_id=_request_ids(),
             own_lines=strict_transport(settings.public_url, settings.hsts),
+            trusted=trusted,
             # An upstream is told in header lines, and chosen by the Host that came.
             front=Front(settings.public_url, trusted, settings.session.cookie_domain)
             if trusted and not isinstance(app, ReverseProxy)

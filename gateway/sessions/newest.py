@@ -36,6 +36,10 @@ class NewestVersions:
         until, made = self._by_id.get(session_id, (0, None))
         return made if made is not None and now < until and made.live.session.version > version else None
 
+    def remembers(self, session_id: str, until: int) -> bool:
+        """Whether the last refresh of this session will be known at that time."""
+        return session_id in self._by_id and until < self._by_id[session_id][0]
+
     def drop(self, session_id: str) -> None:
         """Forget this session."""
         self._by_id.pop(session_id, None)

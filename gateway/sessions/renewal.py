@@ -10,7 +10,7 @@ from gateway.errors import BadToken, ProviderError, ProviderRefused, ProviderUna
 from gateway.sessions.ended import EVERY_VERSION, EndedSessions
 from gateway.sessions.flights import Flights
 from gateway.sessions.live import Live
-from gateway.sessions.newest import NewestVersions
+from gateway.sessions.newest import GRACE_SECONDS, NewestVersions
 from gateway.sessions.outcomes import Ended, FreshTokens, Refreshed, TokenSource
 from gateway.sessions.policy import SessionPolicy
 from gateway.sessions.versions import next_version
@@ -60,6 +60,10 @@ class Renewals:
         if now < live.retry_at:
             raise ProviderUnavailable("the last refresh failed a moment ago")
         return await self._flights.share(f"{session.id}.{session.version}", lambda: self._renew(live, now))
+
+    def comes_again(self, session: Session, now: int) -> bool:
+        """Whether what made this version is remembered for more than half of its time still."""
+        return self._newest.remembers(session.id, now + GRACE_SECONDS // 2)
 
     async def revoke(self, session: Session, now: int) -> None:
         """Have the provider revoke the newest refresh token of a session that ended; best effort, in bounded time."""

@@ -100,6 +100,10 @@ class Sessions:
         """
         return await self._renewals.refresh(live, now)
 
+    def comes_again(self, live: Live, now: int) -> bool:
+        """Whether requests that still bring the version before this one will be given its cookies for a while."""
+        return self._renewals.comes_again(live.session, now)
+
     async def end(self, brought: RequestCookies, now: int) -> list[bytes]:
         """End the session(s) that the cookies carry, here and at the provider; the Set-Cookie values that remove them.
 

@@ -60,6 +60,14 @@ def unprompted() -> Response:
     return response
 
 
+def head_size(headers: HeaderList) -> int:
+    """Bytes of a response's head with these header lines, and with those that a server adds."""
+    return _STATUS_AND_DATE + sum(len(name) + len(value) + 4 for name, value in headers)
+
+
+_STATUS_AND_DATE: Final = 128
+
+
 def stamped(response: Response, request_id: bytes, lines: HeaderList) -> Response:
     """The same response with the request's id, in a header and on a page that tells of a failure, and with `lines`."""
     response.raw_headers.extend([(b"x-request-id", request_id), *lines])

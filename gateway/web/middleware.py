@@ -13,11 +13,13 @@ from gateway.core.forwarding import Forwarding
 from gateway.core.front import Front
 from gateway.core.gate import Decision
 from gateway.core.rules import Allow
+from gateway.core.trust import TrustedPeers
 from gateway.errors import GatewayError, UpstreamError
 from gateway.sessions.service import Sessions
 from gateway.web.answer_headers import application_headers, uncached_headers
-from gateway.web.answers import stamped
+from gateway.web.answers import head_size, stamped
 from gateway.web.authflow import AuthFlow
+from gateway.web.binding import HEAD_BYTES, size
 from gateway.web.guard import Guard, Verdict
 from gateway.web.refusals import Refusals
 from gateway.web.requests import REQUEST_ID
@@ -46,16 +48,29 @@ def _block(verdict: Verdict) -> HeaderList:
 class _Exchange:
     """The way of one answer to the client: knows whether it has begun, adds our cookies, keeps shared caches out."""
 
-    __slots__ = ("_send", "asked", "cookies", "now", "private", "status", "uncached")
+    __slots__ = (
+        "_send",
+        "_tell_of_head",
+        "asked",
+        "cookies",
+        "may_wait",
+        "now",
+        "private",
+        "status",
+        "uncached",
+    )
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, tell_of_head: Callable[[int], None]) -> None:
+        """`tell_of_head`: told of the bytes of a head with cookies of ours that a server in front may refuse."""
         self._send = send
+        self._tell_of_head = tell_of_head
         self.status = 0
         self.asked: HeaderList | None = None  # where the application answers, and so may not touch our cookies
         self.now = 0
         self.private = False
         self.uncached = False
         self.cookies: Sequence[bytes] = ()
+        self.may_wait: Sequence[bytes] = ()  # those of `cookies` that a later response can bring
 
     def send(self, message: Message) -> Awaitable[None]:
         """Not a coroutine of its own: most messages of an answer pass through unchanged."""
@@ -75,10 +90,24 @@ class _Exchange:
         elif self.asked is not None:
             headers = application_headers(headers, self.asked if self.private or cookies else None, self.now)
         if cookies:  # our own responses say `no-store` themselves
-            headers = [*headers, *((b"set-cookie", value) for value in cookies)]
+            lines = [*headers]
+            headers = lines + self._fitting(cookies, head_size(lines))
         return {**message, "headers": headers}
 
+    def _fitting(self, cookies: Sequence[bytes], taken: int) -> HeaderList:
+        """Their lines; without those that may wait, where a head would be larger than servers in front expect."""
+        whole = taken + size(cookies)
+        if whole > HEAD_BYTES and self.may_wait:
+            cookies = [value for value in cookies if value not in self.may_wait]
+        elif whole > HEAD_BYTES:
+            self._tell_of_head(whole)
+        return [(b"set-cookie", value) for value in cookies]
 
+
+_LARGE_HEAD: Final = (
+    "a response with a cookie of ours has a head of %d bytes; a server in front with a buffer of 4 KiB, such as nginx"
+    " with its defaults, answers 502 to it: see docs/operations.md, In front of it. This is said once"
+)
 _HANDSHAKE: Final = "GET"  # a WebSocket's (RFC 6455 §4.1)
 _KINDS: Final = frozenset({"http", "websocket"})
 _STARTS: Final = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
@@ -93,8 +122,8 @@ def _level(error: GatewayError) -> int:
 class Parts:
     """What the middleware works with. `own` maps the gateway's exact paths to their handlers: such a request goes no
     further (A8). `own_lines` are header lines of every response that is the gateway's own. `front` tells an application
-    in this process what the browser used. `clock` counts seconds since the epoch. `observe` is told of every request
-    when it is over."""
+    in this process what the browser used; `trusted` are the servers in front. `clock` counts seconds since the epoch.
+    `observe` is told of every request when it is over."""
 
     guard: Guard
     flow: AuthFlow
@@ -106,6 +135,7 @@ class Parts:
     observe: Observe
     new_id: Callable[[], bytes]
     own_lines: HeaderList
+    trusted: TrustedPeers
     front: Front | None = None
 
 
@@ -125,6 +155,8 @@ class Middleware:
         self._new_id = parts.new_id
         self._own_lines = parts.own_lines
         self._front = parts.front
+        self._trusted = parts.trusted
+        self._told_of_heads = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -132,7 +164,7 @@ class Middleware:
             await self._other(scope, receive, send)
             return
         started = perf_counter()
-        exchange = _Exchange(send)
+        exchange = _Exchange(send, self._tell_of_head)
         request_id = self._new_id()
         is_http = kind == "http"
         method = scope["method"] if is_http else "WEBSOCKET"
@@ -171,7 +203,11 @@ class Middleware:
             self._observe(request_id, method, rule, decision, exchange.status, perf_counter() - started)
 
     def _stamped(self, response: Response, request_id: bytes) -> Response:
-        return stamped(response, request_id, self._own_lines)
+        response = stamped(response, request_id, self._own_lines)
+        head = head_size(response.raw_headers)
+        if head > HEAD_BYTES:
+            self._tell_of_head(head)
+        return response
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lifespan, and whatever else ASGI may bring."""
@@ -186,12 +222,25 @@ class Middleware:
         """Tell `exchange` what the application's answer must be."""
         exchange.asked, exchange.now = scope["headers"], now
         exchange.uncached = verdict.requirement.uncached
+        if verdict.set_cookies and self._may_wait(verdict, scope, now):
+            exchange.may_wait = verdict.set_cookies
         live = verdict.live
         if live is not None and verdict.requirement.allow is not _ANYONE:
             exchange.private = True
             touched = self._sessions.touch(live, now)
             if touched is not None:
                 exchange.cookies = [*exchange.cookies, touched]
+
+    def _may_wait(self, verdict: Verdict, scope: Scope, now: int) -> bool:
+        """Whether a refreshed session may come with a later response: there is a server in front, whose buffer an
+        application's large head would exceed, and the next request will be given the same cookies."""
+        peer = scope["client"][0] if scope.get("client") else None
+        return verdict.live is not None and self._trusted.trusts(peer) and self._sessions.comes_again(verdict.live, now)
+
+    def _tell_of_head(self, excess: int) -> None:
+        if not self._told_of_heads:
+            self._told_of_heads = True
+            _log.warning(_LARGE_HEAD, excess)
 
     async def _answer(self, verdict: Verdict, scope: Scope, now: int) -> Response:
         if verdict.decision is Decision.SIGN_IN:
