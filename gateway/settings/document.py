@@ -28,7 +28,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing that is wrong, where, in words for the operator. Lines count from 1."""
+    """One thing that is wrong, where, in words for the operator. Lines count from 1; 0 is the environment."""
 
     line: int
     path: KeyPath

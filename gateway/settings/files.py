@@ -26,21 +26,28 @@ def _sections(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, object]]:
 
 def _problems(section: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     authorities, certificate, key = (section.get(name) for name in ("ca_file", "certificate", "key"))
-    for name, value in (("ca_file", authorities), ("certificate", certificate), ("key", key)):
-        if isinstance(value, str) and (problem := _unreadable(value)):
-            yield name, problem
-            return
+    if isinstance(authorities, str) and (problem := authorities_problem(authorities)):
+        yield "ca_file", problem
+    pair = [(name, file) for name, file in (("certificate", certificate), ("key", key)) if isinstance(file, str)]
+    unreadable = [(name, problem) for name, file in pair if (problem := _unreadable(file))]
+    yield from unreadable
+    if isinstance(certificate, str) and not unreadable:
+        yield from _pair_problem(certificate, key if isinstance(key, str) else None)
+
+
+def authorities_problem(name: str) -> str | None:
+    """What is wrong with a file of authorities; None when it can be used."""
+    if problem := _unreadable(name):
+        return problem
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(name)
+    except ssl.SSLError:
+        return "holds no certificate in PEM form"
+    return None
+
+
+def _pair_problem(certificate: str, key: str | None) -> Iterator[tuple[str, str]]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if isinstance(authorities, str):
-        try:
-            context.load_verify_locations(authorities)
-        except ssl.SSLError:
-            yield "ca_file", "holds no certificate in PEM form"
-    if isinstance(certificate, str):
-        yield from _pair_problem(context, certificate, key if isinstance(key, str) else None)
-
-
-def _pair_problem(context: ssl.SSLContext, certificate: str, key: str | None) -> Iterator[tuple[str, str]]:
     try:
         context.load_cert_chain(certificate, key, password="")
     except ssl.SSLError as error:

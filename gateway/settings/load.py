@@ -1,11 +1,11 @@
 """Load a settings file into frozen values, or raise one report with every mistake in it."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -19,6 +19,7 @@ from gateway.settings.kinds import mistaken_for
 from gateway.settings.pool import PoolSettings
 from gateway.settings.report import mistakes_of, printable, render
 from gateway.settings.schema import GatewaySettings
+from gateway.settings.surroundings import surroundings
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -103,13 +104,14 @@ def read_pool(path: str | Path, environ: Mapping[str, str]) -> Loaded[PoolSettin
 
 def reads(content: bytes, name: str, environ: Mapping[str, str], folder: Path) -> Loaded[GatewaySettings]:
     """As `read`, from bytes."""
-    loader = _Loader(name, environ, folder, _is_header_template)
+    loader = _Loader(name, environ, folder, _is_header_template, surroundings)
     return loader.load(GatewaySettings, content, advice.warnings)
 
 
 def reads_pool(content: bytes, name: str, environ: Mapping[str, str], folder: Path) -> Loaded[PoolSettings]:
     """As `read_pool`, from bytes."""
-    return _Loader(name, environ, folder, lambda _: False).load(PoolSettings, content, pool_advice.warnings)
+    loader = _Loader(name, environ, folder, lambda _: False, lambda *_: ())
+    return loader.load(PoolSettings, content, pool_advice.warnings)
 
 
 def _is_header_template(path: KeyPath) -> bool:
@@ -123,6 +125,7 @@ class _Loader:
     environ: Mapping[str, str]
     folder: Path
     literal: Callable[[KeyPath], bool]
+    outside: Callable[[Mapping[str, Any], Mapping[str, str]], Iterable[Finding]]
 
     def load(self, model: type[Model], content: bytes, advise: Callable[[Model], Sequence[Finding]]) -> Loaded[Model]:
         document = read_document(content)
@@ -131,6 +134,7 @@ class _Loader:
         if mistaken := mistaken_for(document.data, model):
             raise self._error([Mistake(1, (), mistaken)])
         data = interpolate(document, self.environ, self.folder, self.literal)
+        document.mistakes += [Mistake(0, each.path, each.message) for each in self.outside(data, self.environ)]
         document.mistakes += [document.located(each.path, each.message) for each in file_mistakes(data)]
         broken = {mistake.path for mistake in document.mistakes}
         try:

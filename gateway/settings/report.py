@@ -149,7 +149,7 @@ def _order(entry: tuple[Mistake, str]) -> tuple[int, str, str]:
 
 
 def _line(name: str, mistake: Mistake, kind: str) -> str:
-    where = f"{printable(name)}:{mistake.line}: {kind}"
+    where = f"{printable(name)}:{mistake.line}: {kind}" if mistake.line else "environment: "
     return where + (f"{render_path(mistake.path)}: " if mistake.path else "") + printable(mistake.message)
 
 
