@@ -117,7 +117,7 @@ def test_an_address_that_is_none(serve, address, reason, monkeypatch, tmp_path):
 def test_a_mail_folder_that_cannot_be_one(serve, tmp_path):
     """Said at the start, not when the first code is lost."""
     (tmp_path / "mail").write_text("a file")
-    assert serve() == f"mail.folder: {tmp_path}/mail cannot be used: File exists\n"
+    assert serve() == f"mail.folder: {tmp_path}/mail cannot be used: Not a directory\n"
 
 
 @pytest.mark.network
