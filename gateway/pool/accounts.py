@@ -54,8 +54,9 @@ class Accounts(Registration, Recovery):
     async def _challenge(self, client: AppClient, user: User, now: int) -> SignInResult:
         session = secrets.token_urlsafe(32)
         owed = Challenge(
-            digest=_digest(session), sub=user.sub, client_id=client.client_id, expires_at=now + CHALLENGE_SECONDS
-        )
+            digest=_digest(session), sub=user.sub, client_id=client.client_id,
+            credential_version=user.credential_version, expires_at=now + CHALLENGE_SECONDS,
+        )  # fmt: skip
         async with self._storage.transaction() as tx:
             await tx.challenges.put(owed)
         return SignInResult(user=user, challenge="NEW_PASSWORD_REQUIRED", session=session)
@@ -67,11 +68,9 @@ class Accounts(Registration, Recovery):
         password_hash = await self._passwords.hash(password)
         async with self._storage.transaction() as tx:
             current = await tx.users.get(user.sub)
-            if current is None or current.password_hash != user.password_hash:
-                return user
-            rehashed = replace(current, password_hash=password_hash)
-            await tx.users.save(rehashed)
-        return rehashed
+            if current is not None and current.password_hash == user.password_hash:
+                await tx.users.save(replace(current, password_hash=password_hash))
+        return user
 
     async def set_new_password(self, client: AppClient, session: str, new_password: str, now: int) -> User:
         """Answer NEW_PASSWORD_REQUIRED. A password that the policy refuses leaves the session for another try."""
@@ -90,7 +89,7 @@ class Accounts(Registration, Recovery):
         if owed is None or owed.client_id != client.client_id or now >= owed.expires_at:
             raise PoolError(*refusals.BAD_SESSION)
         user = await tx.users.get(owed.sub)
-        if user is None:
+        if user is None or user.credential_version != owed.credential_version:
             raise PoolError(*refusals.BAD_SESSION)
         _check_standing(user, self._options.policy.temporary_password_days, now)
         if user.status is not UserStatus.FORCE_CHANGE_PASSWORD:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from gateway.pool.options import PoolOptions
@@ -14,6 +15,12 @@ _EMAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+
 """What HTML's `type=email` takes: ASCII, one `@`, no quoting, so that no mail header can be reached (R14)."""
 _PHONE: Final = re.compile(r"\+[0-9]{5,15}")
 _USERNAME: Final = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,128}")
+_UNSEEN: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
+"""Letters and marks that show nothing (Unicode's Default_Ignorable_Code_Point) and are in no category of their own."""
+_UNFIT: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+"""Categories that no name has: control and format characters (zero-width, bidirectional), private and unassigned."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LONGEST: Final = 2048
 
@@ -32,12 +39,17 @@ def check_username(options: PoolOptions, username: str) -> None:
             )
             raise invalid(f"Username should be {words}.")
         return
-    if not _USERNAME.fullmatch(username):
+    if not _USERNAME.fullmatch(username) or _hides_something(username):
         raise invalid("Username is not valid.")
     for attribute in options.alias_attributes:
         if _looks_like(attribute, username):
             kind = "email" if attribute == "email" else "phone number"
             raise invalid(f"Username cannot be of {kind} format, since user pool is configured for {kind} alias.")
+
+
+def _hides_something(name: str) -> bool:
+    """Whether two names could look the same and differ, or one could show in another order than it has."""
+    return _UNSEEN.search(name) is not None or any(unicodedata.category(char) in _UNFIT for char in name)
 
 
 def login_attribute(options: PoolOptions, username: str) -> str | None:
@@ -52,7 +64,12 @@ def _looks_like(attribute: str, value: str) -> bool:
 
 
 def check_attributes(options: PoolOptions, client: AppClient, attributes: Mapping[str, str]) -> None:
-    """Raise PoolError for attributes that do not exist, that the client may not write, or that are malformed."""
+    """Raise PoolError for attributes that do not exist, that the client may not write, or that are malformed.
+
+    A `preferred_username` that is a sign-in name is not for sign-up: until an account is confirmed, it is anybody's.
+    """
+    if "preferred_username" in options.alias_attributes and "preferred_username" in attributes:
+        raise invalid("Preferred username cannot be provided for unconfirmed account")
     for name, value in attributes.items():
         if name not in STANDARD_ATTRIBUTES and name not in options.custom_attributes:
             raise PoolError(*UNWRITABLE)
@@ -71,7 +88,7 @@ def _check_value(name: str, value: str) -> None:
         raise invalid("Invalid phone number format.")
     if name == "birthdate" and len(value) != 10:
         raise invalid("Attributes did not conform to the schema: birthdate: Attribute length must be 10")
-    if len(value) > _LONGEST or _CONTROL.search(value):
+    if len(value) > _LONGEST or (name == "preferred_username" and _hides_something(value)) or _CONTROL.search(value):
         raise invalid(f"Attributes did not conform to the schema: {name}: Attribute value is not valid")
 
 
@@ -84,26 +101,29 @@ def normalised(options: PoolOptions, value: str) -> str:
 
 
 def lookups(options: PoolOptions, typed: str) -> list[Identifier]:
-    """Where to look for what somebody typed, in this order."""
+    """What the typed text may be the name of: whatever the kind, it is the name of one user at most."""
     value = normalised(options, typed)
-    kinds = options.username_attributes or options.alias_attributes
-    return [Identifier(kind, value) for kind in ("username", *kinds)]
+    return [Identifier(kind, value) for kind in ("username", *_names(options))]
 
 
-def first_identifiers(options: PoolOptions, user: User) -> list[Identifier]:
-    """What finds the user from sign-up on: the username; in a pool of username attributes these too."""
+def first_identifiers(options: PoolOptions, user: User, login: str | None) -> list[Identifier]:
+    """What finds the user from sign-up on: the username, and the attribute `login` that was typed in its place."""
     names = [Identifier("username", normalised(options, user.username))]
-    return names + _identifiers(options, user, options.username_attributes)
+    return names + ([Identifier(login, normalised(options, user.attributes[login]))] if login else [])
 
 
 def confirmed_identifiers(options: PoolOptions, user: User) -> list[Identifier]:
-    """What finds the user once confirmed: aliases count only when verified (reference §6.1)."""
-    proven = tuple(a for a in options.alias_attributes if a == "preferred_username" or user.verified(a))
-    return _identifiers(options, user, proven)
+    """What finds the user once confirmed: e-mail and phone number only when verified (reference §6.1)."""
+    found = [Identifier(n, user.attributes[n], user.verified(n)) for n in _names(options) if user.attributes.get(n)]
+    return [
+        replace(name, value=normalised(options, name.value))
+        for name in found
+        if name.proven or name.kind == "preferred_username"
+    ]
 
 
-def _identifiers(options: PoolOptions, user: User, names: tuple[str, ...]) -> list[Identifier]:
-    return [Identifier(n, normalised(options, user.attributes[n])) for n in names if user.attributes.get(n)]
+def _names(options: PoolOptions) -> tuple[str, ...]:
+    return options.username_attributes or options.alias_attributes
 
 
 def masked(attribute: str, value: str) -> str:

@@ -1,6 +1,8 @@
 """Open a pool's database, and run short transactions on it."""
 
 import asyncio
+import contextlib
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -12,7 +14,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.errors import SettingsError, StorageUnavailable
-from gateway.pool.schema import metadata
+from gateway.pool.schema import VERSION
+from gateway.pool.versions import prepare, version_of
 
 SQLITE_BUSY_MS: Final = 5000
 """How long a writer waits for another process's transaction, in milliseconds; ours take about one."""
@@ -39,12 +42,22 @@ class Database:
             sa.event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
 
     async def create(self) -> None:
-        """Create the tables that are missing. Raises SettingsError when the database cannot be used."""
+        """Create the tables, or bring older ones to today's version after a SQLite file was copied aside.
+
+        All of it is one transaction, so that of two processes that start at once one does it, and one that fails
+        half-way has done nothing.
+
+        Raises:
+            SettingsError: the database cannot be used, or a newer release wrote it.
+        """
         try:
             if self.engine.dialect.name == "sqlite":
                 await asyncio.to_thread(_probe_sqlite, self.name)
-            async with self.write() as connection:
-                await connection.run_sync(metadata.create_all)
+            async with self.read() as connection:
+                version = await connection.run_sync(version_of)
+            if version != VERSION:
+                async with self.write() as connection:
+                    await connection.run_sync(prepare, self.name)
         except _UNUSABLE as error:
             raise SettingsError(f"database: {self.name} cannot be used: {self._reason(error)}") from error
 
@@ -124,6 +137,8 @@ def _words(error: Exception) -> str:
 def _probe_sqlite(path: str) -> None:
     # aiosqlite leaves a thread behind that still speaks to the event loop when a file cannot be opened (core._connect).
     if path != ":memory:" and not path.startswith("file:"):
+        with contextlib.suppress(OSError):  # there already, or SQLite says what is wrong
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))  # it holds addresses and keys
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA schema_version")
 

@@ -55,7 +55,7 @@ class Delivery:
 
     async def issue(self, store: OneTimeCodeStore, purpose: Purpose, user: User, now: int) -> Letter:
         """A new code, for the address that is on record, never for what was typed."""
-        code = await self._codes.issue(store, purpose, user.sub, now)
+        code = await self._codes.issue(store, purpose, user, now)
         words = self._options.mail
         body = words.verification_body.replace("{####}", code)
         to = user.attributes["email"]

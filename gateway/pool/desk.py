@@ -178,10 +178,17 @@ class Desk:
         return RedirectResponse(f"{self.options.base_url}{target}", 302)
 
     async def finish(self, visit: Visit, user: User) -> Response:
-        """The person is known: a new session of the browser, a code, and back to the application."""
+        """The person is known: a new session of the browser, a code, and back to the application.
+
+        To the sign-in page instead if the account changed since: a password that was reset lets nobody in.
+        """
         previous = cookies.only(visit.request, sso.COOKIE)
         async with self.backend.storage.transaction() as tx:
-            value = await SsoSessions(tx.sso).start(user.sub, visit.now, previous)
+            await SsoSessions(tx.sso).end(previous)
+            current = await tx.users.get(user.sub)
+            if current is None or not current.may_sign_in or current.credential_version != user.credential_version:
+                return self.back_to_login(visit, "account-changed")
+            value = await SsoSessions(tx.sso).start(user, visit.now)
             response = await self.give_code(tx, visit, user, visit.now)
         self.set_cookie(response, sso.COOKIE, value, max_age=sso.LIFETIME)
         self.drop_cookie(response, page_data.COOKIE)

@@ -13,7 +13,7 @@ from gateway.pool.options import PoolOptions
 from gateway.pool.pkce import pkce_matches
 from gateway.pool.records import AppClient, User
 from gateway.pool.refusals import OAuthError
-from gateway.pool.scopes import machine_scopes
+from gateway.pool.scopes import machine_scopes, standing_scopes
 from gateway.pool.storage import PoolStorage, Transaction
 from gateway.pool.stored import AuthorizationCode, Grant, RefreshToken
 from gateway.pool.tokens import Tokens
@@ -22,6 +22,7 @@ __all__ = ["Grants", "OAuthError", "TokenAnswer"]
 
 CODE_SECONDS: Final = 300
 """Lifetime of an authorization code (authorization-endpoint: five minutes)."""
+_NO_OPENID: Final = "Access token does not contain openid scope"
 _GONE: Final = "Access token is expired, disabled, or deleted, or the user has globally signed out."
 
 
@@ -66,7 +67,7 @@ class Grants:
         # The grant is kept before the code is used, so that a second use can revoke it while the first is under way.
         grant = Grant(
             origin_jti=origin_jti, client_id=client.client_id, sub=user.sub, scopes=tuple(scopes), auth_time=auth_time,
-            nonce=nonce, resource=resource, expires_at=expires_at,
+            credential_version=user.credential_version, nonce=nonce, resource=resource, expires_at=expires_at,
         )  # fmt: skip
         bound = AuthorizationCode(
             digest=digest_of(code), origin_jti=origin_jti, client_id=client.client_id, redirect_uri=redirect_uri,
@@ -91,7 +92,7 @@ class Grants:
             if bound is None or bound.client_id != client.client_id:
                 raise OAuthError("invalid_grant")
             if bound.spent_at is None:
-                _check_binding(bound, redirect_uri, code_verifier, now)
+                _check_binding(client, bound, redirect_uri, code_verifier, now)
                 user, grant = await self._party(tx, client, bound.origin_jti, now)
                 refresh_token = await self._spend(tx, client, bound, now)
                 return self._answer(client, user, grant, now, refresh_token=refresh_token)
@@ -121,13 +122,13 @@ class Grants:
             if kept is None or now >= kept.expires_at:
                 raise OAuthError("invalid_grant")
             user, grant = await self._party(tx, client, kept.origin_jti, now)
-            reused = rotates and kept.rotated_at is not None and now >= kept.rotated_at + client.rotation_grace
-            if reused:
-                await tx.grants.revoke(kept.origin_jti, now)
-            elif rotates:
+            reused = _is_reused(client, kept, now)
+            if rotates and not reused:
                 successor, record = _new_refresh(kept.origin_jti, kept.expires_at)
-                await tx.grants.rotate(kept.digest, record, now)
+                await tx.grants.rotate(kept.digest, record, now, now + client.rotation_grace)
         if reused:
+            async with self._storage.transaction() as tx:
+                await tx.grants.revoke(kept.origin_jti, now)
             raise OAuthError("invalid_grant")
         # A refreshed ID token has no nonce (OpenID Connect Core §12.2).
         return self._answer(client, user, grant, now, refresh_token=successor, nonce=False)
@@ -176,28 +177,36 @@ class Grants:
             raise OAuthError("invalid_token", _GONE, status=401) from error
         scopes = str(claims.get("scope", "")).split()
         if "openid" not in scopes:
-            raise OAuthError("invalid_token", "Access token does not contain openid scope", status=401)
+            raise OAuthError("invalid_token", _NO_OPENID, status=401)
         client = self._options.client(claims.get("client_id"))
         try:
             if client is None:
                 raise OAuthError("invalid_grant")  # noqa: TRY301 - said to the caller below, like every other reason
             async with self._storage.snapshot() as tx:
-                user, _ = await self._party(tx, client, str(claims.get("event_id")), now)
+                user, grant = await self._party(tx, client, str(claims.get("event_id")), now)
         except OAuthError as error:
             raise OAuthError("invalid_token", _GONE, status=401) from error
-        return compose.user_info(user, scopes, client)
+        if "openid" not in grant.scopes:
+            raise OAuthError("invalid_token", _NO_OPENID, status=401)
+        return compose.user_info(user, grant.scopes, client)
 
     async def _party(self, tx: Transaction, client: AppClient, origin_jti: str, now: int) -> tuple[User, Grant]:
-        """The user and the grant of a family, if both still stand and are the client's."""
+        """The user and the grant of a family, if both still stand and are the client's.
+
+        The client is judged as it is now: a flow or scope that it has lost since is gone from what it was granted.
+        """
         grant = await tx.grants.get(origin_jti)
         if grant is None or grant.client_id != client.client_id:
             raise OAuthError("invalid_grant")
         if grant.revoked_at is not None or now >= grant.expires_at:
             raise OAuthError("invalid_grant")
         user = await tx.users.get(grant.sub)
-        if user is None or not user.enabled or not compose.readable_scopes(grant.scopes, client):
+        if user is None or not user.may_sign_in or user.credential_version != grant.credential_version:
             raise OAuthError("invalid_grant")
-        return user, grant
+        scopes = standing_scopes(client, self._options.resource_servers, grant.scopes)
+        if not scopes or "code" not in client.allowed_flows or not compose.readable_scopes(scopes, client):
+            raise OAuthError("invalid_grant")
+        return user, replace(grant, scopes=scopes)
 
     def _answer(
         self, client: AppClient, user: User, grant: Grant, now: int, *, refresh_token: str | None, nonce: bool = True
@@ -215,13 +224,24 @@ class Grants:
         )
 
 
-def _check_binding(bound: AuthorizationCode, redirect_uri: str, code_verifier: str | None, now: int) -> None:
-    if now >= bound.expires_at:
+def _check_binding(
+    client: AppClient, bound: AuthorizationCode, redirect_uri: str, code_verifier: str | None, now: int
+) -> None:
+    if now >= bound.expires_at or bound.redirect_uri not in client.callback_urls:
+        raise OAuthError("invalid_grant")
+    if client.require_pkce and bound.code_challenge is None:
         raise OAuthError("invalid_grant")
     if bound.redirect_uri != redirect_uri:
         raise OAuthError("unauthorized_client")
     if not pkce_matches(bound.code_challenge, code_verifier):
         raise OAuthError("invalid_grant")
+
+
+def _is_reused(client: AppClient, kept: RefreshToken, now: int) -> bool:
+    """Whether the token was rotated and its grace is over: the one promised then, or the client's if shorter now."""
+    if kept.rotated_at is None:
+        return False
+    return now >= min(kept.usable_until or kept.rotated_at, kept.rotated_at + client.rotation_grace)
 
 
 def _new_refresh(origin_jti: str, expires_at: int) -> tuple[str, RefreshToken]:

@@ -11,13 +11,12 @@ from gateway.pool.hosted_signup import ask_for_code
 from gateway.pool.page_data import PageData
 from gateway.pool.page_words import MISMATCHED_PASSWORDS, NOTICES
 from gateway.pool.passwords import checklist
-from gateway.pool.records import User, UserStatus
+from gateway.pool.records import User
 from gateway.pool.refusals import PoolError
 from gateway.pool.sso import SsoSessions
 from gateway.pool.storage import Transaction
 
 NEW_PASSWORD_PATH = "/newPassword"  # noqa: S105
-_MAY_USE_SSO = frozenset({UserStatus.CONFIRMED, UserStatus.EXTERNAL_PROVIDER})
 
 
 class SignInPages:
@@ -57,7 +56,10 @@ class SignInPages:
         """Whoever is signed in at this browser, if the account may still be used, and since when."""
         session = await SsoSessions(tx.sso).find(cookies.only(visit.request, sso.COOKIE), visit.now)
         user = await tx.users.get(session.sub) if session else None
-        if session is None or user is None or not _may_use_sso(user, session.auth_time):
+        if session is None or user is None or not user.may_sign_in:
+            return None, None
+        # Unlike Amazon's, a new password ends what the old one began: it is set to shut a thief out.
+        if session.credential_version != user.credential_version:
             return None, None
         return user, session.auth_time
 
@@ -124,10 +126,3 @@ class SignInPages:
                 return self._new_password_page(visit, data, refusal.public, "password")
             return self._login_page(visit, data.username, error=refusal.public)
         return await self._desk.finish(visit, user)
-
-
-def _may_use_sso(user: User, auth_time: int) -> bool:
-    """Not when the account is disabled or owes a step. A password set since then ends what the old one began, which
-    Amazon's does not: whoever resets a stolen password means to shut the thief out.
-    """
-    return user.enabled and user.status in _MAY_USE_SSO and user.password_set_at <= auth_time

@@ -94,6 +94,7 @@ NOTICES: Final[Mapping[str, str]] = {
     "confirmed": "Your registration has been confirmed! You can sign in now.",
     "password-changed": "Your password has been changed. Sign in with the new one.",
     "code-sent": "A new code is on its way.",
+    "account-changed": "Your account was changed while you were signing in. Please sign in again.",
 }
 """What the next page says after a step is done; only these can be said."""
 

@@ -49,11 +49,10 @@ class People:
             await self._limits.hit(limit, throttle.network_of(address), now)
 
     async def _set_password(self, tx: Transaction, user: User, password_hash: str, now: int) -> User:
-        """The user with the new password. Whoever was signed in with the old one is signed out."""
+        """The user with the new password. In the same change whatever an older one began comes to its end."""
         changed = replace(
-            user, password_hash=password_hash, password_set_at=now, status=UserStatus.CONFIRMED, updated_at=now
-        )
+            user, password_hash=password_hash, password_set_at=now, status=UserStatus.CONFIRMED, updated_at=now,
+            credential_version=user.credential_version + 1,
+        )  # fmt: skip
         await tx.users.save(changed)
-        await tx.grants.revoke_user(user.sub, now)
-        await tx.sso.delete_user(user.sub)
         return changed

@@ -54,7 +54,10 @@ class UserStatus(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """One account. Attribute values are strings, the verified flags too (`"true"`, `"false"`), as in the API."""
+    """One account. Attribute values are strings, the verified flags too (`"true"`, `"false"`), as in the API.
+
+    `credential_version` counts what ends every older session: a new password, an administrator's reset.
+    """
 
     sub: str
     username: str
@@ -66,6 +69,12 @@ class User:
     groups: tuple[str, ...] = ()
     created_at: int
     updated_at: int
+    credential_version: int = 1
+
+    @property
+    def may_sign_in(self) -> bool:
+        """Whether the account is usable and owes no step."""
+        return self.enabled and self.status in {UserStatus.CONFIRMED, UserStatus.EXTERNAL_PROVIDER}
 
     def verified(self, attribute: str) -> bool:
         """Whether `email` or `phone_number` has been verified."""

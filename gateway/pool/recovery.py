@@ -7,10 +7,10 @@ from gateway.pool.delivery import CodeDelivery
 from gateway.pool.passwords import judge
 from gateway.pool.people import People
 from gateway.pool.records import AppClient, User, UserStatus
-from gateway.pool.refusals import PoolError
+from gateway.pool.refusals import PoolError, Refusal
 
-RECOVERABLE: Final = frozenset({UserStatus.CONFIRMED, UserStatus.RESET_REQUIRED})
-"""Who may set a new password by code: not before the first one is confirmed, and never a federated user."""
+UNRECOVERABLE: Final = frozenset({UserStatus.FORCE_CHANGE_PASSWORD, UserStatus.EXTERNAL_PROVIDER})
+"""Who may not set a new password by code: who owes one to an administrator, and who has none."""
 
 
 class Recovery(People):
@@ -24,12 +24,11 @@ class Recovery(People):
         await self._hit_address(throttle.MAIL_FROM_ADDRESS, address, now)
         await self._limits.hit(throttle.FORGOT, named.subject, now)
         user = named.user
-        if user is not None and not _may_recover(user):
-            user = None
-        if user is None and not client.prevent_user_existence_errors:
-            raise PoolError(*(refusals.NO_RECOVERY if named.user else refusals.UNKNOWN_USER))
+        refusal = _standing(user) if user is not None else refusals.UNKNOWN_USER
+        if refusal is not None and not client.prevent_user_existence_errors:
+            raise PoolError(*refusal)
         async with self._storage.transaction() as tx:
-            if user is not None:
+            if user is not None and refusal is None:
                 letter = await self._delivery.issue(tx.codes, "forgot_password", user, now)
             else:
                 letter = await self._delivery.pretend(tx.codes, "forgot_password", named, now)
@@ -46,14 +45,22 @@ class Recovery(People):
             raise PoolError(*refusals.UNKNOWN_USER)
         password_hash = await self._passwords.hash(new_password)
         async with self._storage.transaction() as tx:
-            refusal = await self._codes.spend(tx.codes, "forgot_password", named.subject, code.strip(), now)
-            if refusal is None and named.user is not None:
-                user = await tx.users.get(named.user.sub) or named.user
+            user = await tx.users.get(named.subject)
+            refusal = await self._codes.spend(tx.codes, "forgot_password", named.subject, user, code.strip(), now)
+            if user is not None and refusal is None:
+                refusal = _standing(user)
+            if user is not None and refusal is None:
                 await self._set_password(tx, user, password_hash, now)
                 await self._limits.forget(tx.counters, named.subject)
         if refusal is not None:
             raise PoolError(*refusal)
 
 
-def _may_recover(user: User) -> bool:
-    return user.enabled and user.verified("email") and user.status in RECOVERABLE
+def _standing(user: User) -> Refusal | None:
+    """Why the user may not set a new password by code; `None` if nothing is in the way."""
+    if not user.enabled:
+        return refusals.DISABLED
+    if user.status in UNRECOVERABLE:
+        return refusals.NO_RESET_NOW
+    proven = user.verified("email") and user.status is not UserStatus.UNCONFIRMED
+    return None if proven else refusals.NO_RECOVERY

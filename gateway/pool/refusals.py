@@ -53,14 +53,16 @@ BAD_SESSION: Final[Refusal] = ("NotAuthorizedException", "Invalid session for th
 SIGN_UP_CLOSED: Final[Refusal] = ("NotAuthorizedException", "SignUp is not permitted for this user pool")
 UNWRITABLE: Final[Refusal] = ("NotAuthorizedException", "A client attempted to write unauthorized attribute")
 ALREADY_CONFIRMED: Final[Refusal] = ("InvalidParameterException", "User is already confirmed.")
-CANNOT_CONFIRM: Final[Refusal] = (
-    "NotAuthorizedException",
-    "User cannot be confirmed. Current status is CONFIRMED",
-)
+NO_RESET_NOW: Final[Refusal] = ("NotAuthorizedException", "User password cannot be reset in the current state.")
 NO_RECOVERY: Final[Refusal] = (
     "InvalidParameterException",
     "Cannot reset password for the user as there is no registered/verified email or phone_number",
 )
+
+
+def cannot_confirm(status: str) -> Refusal:
+    """The user is past confirming."""
+    return ("NotAuthorizedException", f"User cannot be confirmed. Current status is {status}")
 
 
 def alias_taken(attribute: str) -> PoolError:

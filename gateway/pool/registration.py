@@ -1,7 +1,7 @@
 """How an account comes to be: sign up, confirm by the code that was e-mailed, ask for another code."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from gateway.pool import refusals, throttle
@@ -17,7 +17,7 @@ from gateway.pool.delivery import CodeDelivery, Letter, Named
 from gateway.pool.passwords import judge
 from gateway.pool.people import People
 from gateway.pool.records import AppClient, User, UserStatus
-from gateway.pool.refusals import PoolError
+from gateway.pool.refusals import PoolError, Refusal
 from gateway.pool.storage import Transaction
 from gateway.pool.stored import Taken
 from gateway.pool.throttle import Limit
@@ -63,14 +63,14 @@ class Registration(People):
             attributes={**attributes, **_unverified(attributes)}, password_hash=password_hash, password_set_at=now,
             created_at=now, updated_at=now,
         )  # fmt: skip
-        letter = await self._add(user, now)
+        letter = await self._add(user, login, now)
         delivery = await self._delivery.send(letter) if letter else None
         return SignUpResult(user_sub=user.sub, confirmed=False, delivery=delivery)
 
-    async def _add(self, user: User, now: int) -> Letter | None:
+    async def _add(self, user: User, login: str | None, now: int) -> Letter | None:
         try:
             async with self._storage.transaction() as tx:
-                await tx.users.add(user, first_identifiers(self._options, user))
+                await tx.users.add(user, first_identifiers(self._options, user, login))
                 if self._delivery.confirms(user):
                     return await self._delivery.issue(tx.codes, "confirm_sign_up", user, now)
         except Taken as taken:
@@ -83,12 +83,14 @@ class Registration(People):
         named = await self._find(username)
         await self._limits.hit(throttle.CONFIRM_SIGN_UP, named.subject, now)
         if not client.prevent_user_existence_errors:
-            _reveal(named, refusals.CANNOT_CONFIRM)
+            _reveal(named, refusals.cannot_confirm)
         try:
             async with self._storage.transaction() as tx:
-                refusal = await self._codes.spend(tx.codes, "confirm_sign_up", named.subject, code.strip(), now)
                 user = await tx.users.get(named.subject)
-                if refusal is None and user is not None:
+                refusal = await self._codes.spend(tx.codes, "confirm_sign_up", named.subject, user, code.strip(), now)
+                if user is not None and refusal is None:
+                    refusal = _standing(user)
+                if user is not None and refusal is None:
                     return await self._confirm(tx, user, now)
         except Taken as taken:
             raise refusals.alias_taken(taken.identifier.kind) from taken
@@ -108,7 +110,7 @@ class Registration(People):
         await self._hit_address(throttle.MAIL_FROM_ADDRESS, address, now)
         await self._limits.hit(throttle.RESEND, named.subject, now)
         if not client.prevent_user_existence_errors:
-            _reveal(named, refusals.ALREADY_CONFIRMED)
+            _reveal(named, lambda _status: refusals.ALREADY_CONFIRMED)
         user = named.user
         async with self._storage.transaction() as tx:
             if user is not None and user.status is UserStatus.UNCONFIRMED and self._delivery.confirms(user):
@@ -118,12 +120,19 @@ class Registration(People):
         return await self._delivery.send(letter)
 
 
-def _reveal(named: Named, confirmed: refusals.Refusal) -> None:
+def _reveal(named: Named, confirmed: Callable[[str], Refusal]) -> None:
     """What a client that does not hide its users is told."""
     if named.user is None:
         raise PoolError(*refusals.UNKNOWN_USER)
     if named.user.status is not UserStatus.UNCONFIRMED:
-        raise PoolError(*confirmed)
+        raise PoolError(*confirmed(named.user.status.value))
+
+
+def _standing(user: User) -> Refusal | None:
+    """Why the user may not be confirmed, though the code is right."""
+    if not user.enabled:
+        return refusals.DISABLED
+    return None if user.status is UserStatus.UNCONFIRMED else refusals.cannot_confirm(user.status.value)
 
 
 def _unverified(attributes: Mapping[str, str]) -> dict[str, str]:

@@ -1,8 +1,25 @@
-"""The tables of a pool's database."""
+"""The tables of a pool's database, and their version.
+
+A change here needs a step in `migrations/versions/`, and its number below.
+"""
+
+from typing import Final
 
 import sqlalchemy as sa
 
+VERSION: Final = "0002"
+"""The revision of these tables."""
+OLDER: Final = ("0001",)
+"""The revisions that can be brought to it; 0001 is release 0.1, which kept no version."""
+
 metadata = sa.MetaData()
+
+versions = sa.Table("alembic_version", metadata, sa.Column("version_num", sa.String(32), primary_key=True))
+
+
+def _credential_version() -> sa.Column[int]:
+    return sa.Column("credential_version", sa.Integer, nullable=False, server_default="1")
+
 
 users = sa.Table(
     "users",
@@ -16,6 +33,7 @@ users = sa.Table(
     sa.Column("password_set_at", sa.BigInteger, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("updated_at", sa.BigInteger, nullable=False),
+    _credential_version(),
 )
 
 memberships = sa.Table(
@@ -25,11 +43,11 @@ memberships = sa.Table(
     sa.Column("group_name", sa.String(128), primary_key=True, index=True),
 )
 
-identifiers = sa.Table(
-    "identifiers",
+names = sa.Table(
+    "names",
     metadata,
-    sa.Column("kind", sa.String(32), primary_key=True),
     sa.Column("value", sa.String(2048), primary_key=True),
+    sa.Column("kind", sa.String(32), nullable=False),
     sa.Column("sub", sa.ForeignKey("users.sub", ondelete="CASCADE"), nullable=False, index=True),
 )
 
@@ -48,6 +66,8 @@ one_time_codes = sa.Table(
     sa.Column("purpose", sa.String(32), primary_key=True),
     sa.Column("subject", sa.String(160), primary_key=True),
     sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("address", sa.LargeBinary, nullable=False),
+    sa.Column("credential_version", sa.Integer, nullable=False),
     sa.Column("tries_left", sa.Integer, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False),
 )
@@ -64,6 +84,7 @@ grants = sa.Table(
     sa.Column("resource", sa.Text),
     sa.Column("expires_at", sa.BigInteger, nullable=False),
     sa.Column("revoked_at", sa.BigInteger),
+    _credential_version(),
 )
 
 authorization_codes = sa.Table(
@@ -85,6 +106,7 @@ refresh_tokens = sa.Table(
     sa.Column("origin_jti", sa.String(36), nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False),
     sa.Column("rotated_at", sa.BigInteger),
+    sa.Column("usable_until", sa.BigInteger),
 )
 
 challenges = sa.Table(
@@ -93,6 +115,7 @@ challenges = sa.Table(
     sa.Column("digest", sa.LargeBinary, primary_key=True),
     sa.Column("sub", sa.String(36), nullable=False),
     sa.Column("client_id", sa.String(128), nullable=False),
+    sa.Column("credential_version", sa.Integer, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False),
 )
 
@@ -103,6 +126,7 @@ sso_sessions = sa.Table(
     sa.Column("sub", sa.String(36), nullable=False, index=True),
     sa.Column("auth_time", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False),
+    _credential_version(),
 )
 
 keys = sa.Table(

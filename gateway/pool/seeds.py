@@ -25,7 +25,7 @@ async def plant(seed: SeedUser, options: PoolOptions, storage: PoolStorage, pass
     )  # fmt: skip
     try:
         async with storage.transaction() as tx:
-            await tx.users.add(user, first_identifiers(options, user) + confirmed_identifiers(options, user))
+            await tx.users.add(user, first_identifiers(options, user, login) + confirmed_identifiers(options, user))
     except Taken as taken:
         if await _is_there(seed, options, storage):
             return  # another process of this pool was faster

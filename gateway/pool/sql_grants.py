@@ -45,21 +45,15 @@ class SqlGrants(SqlStore):
         row = await self._row(schema.refresh_tokens, schema.refresh_tokens.c.digest == digest)
         return None if row is None else RefreshToken(**row)
 
-    async def rotate(self, digest: bytes, successor: RefreshToken, now: int) -> None:
-        """Mark the token rotated, the first time counts, and keep its successor."""
+    async def rotate(self, digest: bytes, successor: RefreshToken, now: int, usable_until: int) -> None:
+        """Mark the token rotated and usable until then, the first time counts, and keep its successor."""
         table = schema.refresh_tokens
-        mark = sa.update(table).where(table.c.digest == digest, table.c.rotated_at.is_(None)).values(rotated_at=now)
-        await self._connection.execute(mark)
+        mark = sa.update(table).where(table.c.digest == digest, table.c.rotated_at.is_(None))
+        await self._connection.execute(mark.values(rotated_at=now, usable_until=usable_until))
         await self._connection.execute(sa.insert(table).values(**asdict(successor)))
 
     async def revoke(self, origin_jti: str, now: int) -> None:
         """Revoke the family; the first time counts."""
-        await self._revoke(schema.grants.c.origin_jti == origin_jti, now)
-
-    async def revoke_user(self, sub: str, now: int) -> None:
-        """Revoke every family of the user."""
-        await self._revoke(schema.grants.c.sub == sub, now)
-
-    async def _revoke(self, which: sa.ColumnElement[bool], now: int) -> None:
-        mark = sa.update(schema.grants).where(which, schema.grants.c.revoked_at.is_(None)).values(revoked_at=now)
-        await self._connection.execute(mark)
+        table = schema.grants
+        mark = sa.update(table).where(table.c.origin_jti == origin_jti, table.c.revoked_at.is_(None))
+        await self._connection.execute(mark.values(revoked_at=now))

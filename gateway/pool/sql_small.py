@@ -82,10 +82,6 @@ class SqlSso(SqlStore):
         """End one session; unknown ones are no error."""
         await self._connection.execute(sa.delete(schema.sso_sessions).where(schema.sso_sessions.c.digest == digest))
 
-    async def delete_user(self, sub: str) -> None:
-        """End every session of the user."""
-        await self._connection.execute(sa.delete(schema.sso_sessions).where(schema.sso_sessions.c.sub == sub))
-
 
 class SqlKeys(SqlStore):
     """`KeyStore` in SQL."""

@@ -31,11 +31,11 @@ class SqlUsers(SqlStore):
         return User(**{**row, "status": UserStatus(row["status"]), "groups": groups})
 
     async def find(self, identifiers: Sequence[Identifier]) -> User | None:
-        """The user of the first identifier that belongs to anybody."""
+        """The user to whom one of the identifiers, value and kind, belongs."""
         for identifier in identifiers:
-            sub = await self._owner(identifier)
-            if sub is not None:
-                return await self.get(sub)
+            name = await self._name(identifier.value)
+            if name is not None and name["kind"] == identifier.kind:
+                return await self.get(name["sub"])
         return None
 
     async def save(self, user: User, identifiers: Sequence[Identifier] = ()) -> None:
@@ -45,17 +45,25 @@ class SqlUsers(SqlStore):
         await self._set_groups(user)
         await self._claim(user.sub, identifiers)
 
-    async def _owner(self, identifier: Identifier) -> str | None:
-        table = schema.identifiers
-        query = sa.select(table.c.sub).where(table.c.kind == identifier.kind, table.c.value == identifier.value)
-        owner: str | None = (await self._connection.execute(query)).scalar_one_or_none()
-        return owner
+    async def _name(self, value: str) -> dict[str, Any] | None:
+        return await self._row(schema.names, schema.names.c.value == value)
 
     async def _claim(self, sub: str, identifiers: Sequence[Identifier]) -> None:
         for identifier in identifiers:
             row = {"kind": identifier.kind, "value": identifier.value, "sub": sub}
-            if not await self._add(schema.identifiers, row) and await self._owner(identifier) != sub:
-                raise Taken(identifier)
+            if await self._add(schema.names, row):
+                continue
+            name = await self._name(identifier.value)
+            if name is not None and name["sub"] != sub:
+                if not await self._yields(name, identifier):
+                    raise Taken(identifier)
+                await self._put(schema.names, row)
+
+    async def _yields(self, name: dict[str, Any], claim: Identifier) -> bool:
+        """Whether an address that somebody only said is theirs goes to whoever has proved that it is."""
+        owner = await self.get(name["sub"])
+        unconfirmed = owner is not None and owner.status is UserStatus.UNCONFIRMED
+        return claim.proven and unconfirmed and name["kind"] != "username"
 
     async def _set_groups(self, user: User) -> None:
         table = schema.memberships
@@ -76,4 +84,5 @@ def _as_row(user: User) -> dict[str, Any]:
         "password_set_at": user.password_set_at,
         "created_at": user.created_at,
         "updated_at": user.updated_at,
+        "credential_version": user.credential_version,
     }

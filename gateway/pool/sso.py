@@ -10,6 +10,7 @@ import re
 import secrets
 from typing import Final
 
+from gateway.pool.records import User
 from gateway.pool.storage import SsoStore
 from gateway.pool.stored import SsoSession
 
@@ -25,11 +26,14 @@ class SsoSessions:
     def __init__(self, store: SsoStore) -> None:
         self._store = store
 
-    async def start(self, sub: str, now: int, previous: str) -> str:
-        """A new session's cookie value, always a new one (R8); `previous` is the browser's cookie until now."""
-        await self.end(previous)
+    async def start(self, user: User, now: int) -> str:
+        """A new session's cookie value, always a new one (R8)."""
         value = secrets.token_urlsafe(32)
-        await self._store.put(SsoSession(digest=_digest(value), sub=sub, auth_time=now, expires_at=now + LIFETIME))
+        session = SsoSession(
+            digest=_digest(value), sub=user.sub, auth_time=now, credential_version=user.credential_version,
+            expires_at=now + LIFETIME,
+        )  # fmt: skip
+        await self._store.put(session)
         return value
 
     async def find(self, value: str, now: int) -> SsoSession | None:

@@ -34,7 +34,7 @@ class UserStore(Protocol):
         """The user of that `sub`."""
 
     async def find(self, identifiers: Sequence[Identifier]) -> User | None:
-        """The user of the first identifier that belongs to anybody."""
+        """The user to whom one of the identifiers, value and kind, belongs."""
 
     async def save(self, user: User, identifiers: Sequence[Identifier] = ()) -> None:
         """Replace the user of that `sub`, and add identifiers. Raises Taken if one belongs to another."""
@@ -87,14 +87,11 @@ class GrantStore(Protocol):
     async def refresh_token(self, digest: bytes) -> RefreshToken | None:
         """The refresh token of that digest, rotated or not."""
 
-    async def rotate(self, digest: bytes, successor: RefreshToken, now: int) -> None:
-        """Mark the token rotated, the first time counts, and keep its successor."""
+    async def rotate(self, digest: bytes, successor: RefreshToken, now: int, usable_until: int) -> None:
+        """Mark the token rotated and usable until then, the first time counts, and keep its successor."""
 
     async def revoke(self, origin_jti: str, now: int) -> None:
         """Revoke the family; the first time counts."""
-
-    async def revoke_user(self, sub: str, now: int) -> None:
-        """Revoke every family of the user."""
 
 
 class ChallengeStore(Protocol):
@@ -121,9 +118,6 @@ class SsoStore(Protocol):
 
     async def delete(self, digest: bytes) -> None:
         """End one session; unknown ones are no error."""
-
-    async def delete_user(self, sub: str) -> None:
-        """End every session of the user."""
 
 
 class KeyStore(Protocol):

@@ -1,4 +1,8 @@
-"""The records that the pool keeps beside its users. What a holder presents is stored hashed only."""
+"""The records that the pool keeps beside its users. What a holder presents is stored hashed only.
+
+`credential_version` is the user's at the moment of the record: it holds only while the two are equal, so that a new
+password ends whatever an older one began, in the one change that sets it.
+"""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,10 +12,14 @@ Purpose = Literal["confirm_sign_up", "forgot_password"]
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """What a user may type to be found, normalised; unique in its kind (`username`, `email`, …)."""
+    """What a user may type to be found, normalised; `value` is unique in the pool whatever its `kind`.
+
+    A `proven` one was verified: it takes the name from a user who only said so at sign-up and never confirmed.
+    """
 
     kind: str
     value: str
+    proven: bool = field(default=False, compare=False)
 
 
 class Taken(Exception):
@@ -33,11 +41,13 @@ class Counter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneTimeCode:
-    """A 6-digit code, keyed by purpose and subject: a new one replaces the old."""
+    """A 6-digit code, keyed by purpose and subject: a new one replaces the old. `address`, hashed, is where it went."""
 
     purpose: Purpose
     subject: str
     digest: bytes = field(repr=False)
+    address: bytes = field(repr=False)
+    credential_version: int
     tries_left: int
     expires_at: int
 
@@ -51,6 +61,7 @@ class Grant:
     sub: str
     scopes: tuple[str, ...]
     auth_time: int
+    credential_version: int
     nonce: str | None = None
     resource: str | None = None
     expires_at: int
@@ -72,12 +83,13 @@ class AuthorizationCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshToken:
-    """A refresh token; `rotated_at` is when its successor was given."""
+    """A refresh token; `rotated_at` is when its successor was given, `usable_until` is the end of its grace."""
 
     digest: bytes = field(repr=False)
     origin_jti: str
     expires_at: int
     rotated_at: int | None = None
+    usable_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +99,7 @@ class Challenge:
     digest: bytes = field(repr=False)
     sub: str
     client_id: str
+    credential_version: int
     expires_at: int
 
 
@@ -97,6 +110,7 @@ class SsoSession:
     digest: bytes = field(repr=False)
     sub: str
     auth_time: int
+    credential_version: int
     expires_at: int
 
 

@@ -268,7 +268,154 @@ async def test_outdated_hash_is_replaced_at_sign_in(backend):
     user = await ada(backend)
     weak = PasswordHasher(time_cost=2, memory_cost=8, parallelism=1).hash(PASSWORD)
     await change_user(backend.storage, user.sub, password_hash=weak)
-    rehashed = (await backend.accounts.sign_in(WEB, "ada@example.com", PASSWORD, NOW)).user
+    await backend.accounts.sign_in(WEB, "ada@example.com", PASSWORD, NOW)
+    rehashed = await ada(backend)
 
     assert rehashed.password_hash != weak
-    assert (await ada(backend)).password_hash == rehashed.password_hash
+    assert await ada(backend) == rehashed
+
+
+NEW = "Another horse 8 staple?"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"enabled": False}, "User is disabled."),
+        ({"status": UserStatus.EXTERNAL_PROVIDER}, "User password cannot be reset in the current state."),
+        ({"status": UserStatus.FORCE_CHANGE_PASSWORD}, "User password cannot be reset in the current state."),
+        ({"credential_version": 2}, "Invalid code provided, please request a code again."),
+        (
+            {"attributes": {"email": "new@example.com", "email_verified": "true"}},
+            "Invalid code provided, please request a code again.",
+        ),
+        (
+            {"attributes": {"email": "ada@example.com"}},
+            "Cannot reset password for the user as there is no registered/verified email or phone_number",
+        ),
+    ],
+    ids=["disabled", "federated", "temporary password", "new password", "new e-mail", "e-mail not verified"],
+)
+async def test_a_reset_code_is_for_the_account_as_it_was(backend, change, words):
+    """Y4: a code that was e-mailed before the account changed sets no password; only its holder learns why."""
+    user = await ada(backend)
+    await backend.accounts.forgot_password(WEB, "ada@example.com", NOW)
+    code = last_code(backend)
+    changed = await change_user(backend.storage, user.sub, **change)
+    wrong = await refusal(backend.accounts.confirm_forgot_password(WEB, "ada@example.com", "nocode", NEW, NOW))
+    right = await refusal(backend.accounts.confirm_forgot_password(WEB, "ada@example.com", code, NEW, NOW))
+
+    assert wrong[0] == "CodeMismatchException"
+    assert right[1] == words
+    assert await backend.accounts.user(user.sub) == changed
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"enabled": False}, "User is disabled."),
+        ({"status": UserStatus.RESET_REQUIRED}, "User cannot be confirmed. Current status is RESET_REQUIRED"),
+        (
+            {"status": UserStatus.FORCE_CHANGE_PASSWORD},
+            "User cannot be confirmed. Current status is FORCE_CHANGE_PASSWORD",
+        ),
+        ({"attributes": {"email": "other@example.com"}}, "Invalid code provided, please request a code again."),
+    ],
+    ids=["disabled", "reset required", "temporary password", "new e-mail"],
+)
+async def test_a_confirmation_code_is_for_the_account_as_it_was(backend, change, words):
+    """Y4: a code from sign-up lifts nothing that an administrator has set since, and verifies no other address."""
+    sub = (await sign_up(backend)).user_sub
+    code = last_code(backend)
+    changed = await change_user(backend.storage, sub, **change)
+
+    assert (await refusal(backend.accounts.confirm_sign_up(WEB, GRACE, code, NOW)))[1] == words
+    assert await backend.accounts.user(sub) == changed
+
+
+async def test_a_preferred_username_is_not_for_sign_up(tmp_path, clock):
+    """Y5: where it is a sign-in name, nobody takes one before the account is confirmed."""
+    options = options_for(
+        tmp_path, username_attributes=(), alias_attributes=("email", "preferred_username"), seed_users=()
+    )
+    async with opened(options, clock) as backend:
+        refused = await refusal(sign_up(backend, "mallory", email=GRACE, preferred_username="grace"))
+        fine = await sign_up(backend, "grace", email=GRACE)
+
+    assert refused == ("InvalidParameterException", "Preferred username cannot be provided for unconfirmed account")
+    assert fine.user_sub
+
+
+async def test_a_preferred_username_is_plain_where_it_is_no_sign_in_name(backend):
+    """Where nobody signs in with it, sign-up may set it, to what others have too."""
+    for name in (GRACE, "other@example.com"):
+        assert (await sign_up(backend, name, preferred_username="countess")).user_sub
+
+
+async def test_a_name_is_one_users_whatever_its_kind(tmp_path, clock):
+    """Y5: a username that is another's preferred username, in any spelling, is taken."""
+    seed = SeedUser(
+        username="ada", password=Secret(PASSWORD),
+        attributes={"email": "ada@example.com", "preferred_username": "Countess"},
+    )  # fmt: skip
+    options = options_for(
+        tmp_path, username_attributes=(), alias_attributes=("preferred_username",), seed_users=(seed,)
+    )
+    async with opened(options, clock) as backend:
+        for name in ("countess", "ADA", "\uff43ountess"):
+            assert await refusal(sign_up(backend, name, email=GRACE)) == (
+                "UsernameExistsException", "User already exists",
+            )  # fmt: skip
+        signed_in = await backend.accounts.sign_in(WEB, "countess", PASSWORD, NOW)
+        await backend.accounts.forgot_password(WEB, "countess", NOW)
+
+        assert signed_in.user.username == "ada"
+        assert backend.mailbox
+        assert [mail.to for mail in backend.mailbox.mails] == ["ada@example.com"]
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    ["\u200b", "\u200d", "\ufeff", "\u00ad", "\u202e", "\u2066", "\u3164", "\u115f", "\ufe0f", "\U000e0041", "\ue000"],
+)
+async def test_names_hide_nothing(alias_backend, hidden):
+    """Y5: zero-width, bidirectional and other characters that nobody sees make no second name of one."""
+    for name in (f"gr{hidden}ace", f"grace{hidden}", f"{hidden}grace"):
+        assert await refusal(sign_up(alias_backend, name, email=GRACE)) == (
+            "InvalidParameterException", "Username is not valid.",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", ["Ren\u00e9e", "\u0645\u062d\u0645\u062f", "\u0928\u0940\u0932", "\u5c0f\u5ddd", "o'hara-7"]
+)
+async def test_names_of_all_languages_are_names(alias_backend, name):
+    """Letters with marks, and scripts from right to left, are what people are called."""
+    assert (await sign_up(alias_backend, name, email=GRACE)).user_sub
+
+
+async def test_an_address_is_a_name_only_once_it_is_proved(tmp_path, clock):
+    """Y5: a sign-up by phone that claims somebody's e-mail address does not keep its owner out."""
+    options = options_for(
+        tmp_path, username_attributes=("email", "phone_number"), required_attributes=(), seed_users=()
+    )
+    async with opened(options, clock) as backend:
+        mallory = await sign_up(backend, "+12065550100", email=GRACE)
+        grace = await sign_up(backend, GRACE)
+        user = await backend.accounts.confirm_sign_up(WEB, GRACE, last_code(backend), NOW)
+        found = await backend.accounts.sign_in(WEB, GRACE, PASSWORD, NOW)
+
+    assert mallory.user_sub != grace.user_sub == user.sub == found.user.sub
+
+
+async def test_who_proves_an_address_gets_it(tmp_path, clock):
+    """Y5: an unconfirmed sign-up under an address yields to the user who confirms it by the code sent there."""
+    options = options_for(
+        tmp_path, username_attributes=("email", "phone_number"), required_attributes=(), seed_users=()
+    )
+    async with opened(options, clock) as backend:
+        await sign_up(backend, GRACE)
+        grace = await sign_up(backend, "+12065550100", email=GRACE)
+        await backend.accounts.confirm_sign_up(WEB, "+12065550100", last_code(backend), NOW)
+
+        assert (await backend.accounts.sign_in(WEB, GRACE, PASSWORD, NOW)).user.sub == grace.user_sub

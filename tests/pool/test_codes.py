@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.pool import codes as codes_module
 from gateway.pool.codes import LIFETIME, TRIES, Codes, judge
+from gateway.pool.records import User, UserStatus
 from gateway.pool.refusals import CODE_EXPIRED, CODE_MISMATCH
 from gateway.pool.sql import SqlStorage
 from gateway.pool.stored import OneTimeCode
@@ -32,14 +33,20 @@ async def storage(tmp_path):
 async def verdict(storage: SqlStorage, codes: Codes, purpose, subject: str, code: str, now: int = NOW) -> str:
     """`accepted`, or the refusal's name."""
     async with storage.transaction() as tx:
-        refusal = await codes.spend(tx.codes, purpose, subject, code, now)
+        refusal = await codes.spend(tx.codes, purpose, subject, user_of(subject), code, now)
     return refusal[0] if refusal else "accepted"
 
 
 async def issue(storage: SqlStorage, codes: Codes, purpose, subject: str, now: int = NOW) -> str:
     """A code that is kept."""
     async with storage.transaction() as tx:
-        return await codes.issue(tx.codes, purpose, subject, now)
+        return await codes.issue(tx.codes, purpose, user_of(subject), now)
+
+
+def user_of(sub: str) -> User:
+    """A user with an address."""
+    attributes = {"email": f"{sub}@example.com"}
+    return User(sub=sub, username=sub, status=UserStatus.CONFIRMED, attributes=attributes, created_at=0, updated_at=0)
 
 
 async def test_a_code_is_six_digits_and_good_once(storage):
@@ -109,7 +116,7 @@ async def main(url, now):
     codes = Codes(b"k" * 32)
     for n in range(10):
         async with storage.transaction() as tx:
-            refusal = await codes.spend(tx.codes, "forgot_password", "u", f"x{n}", now)
+            refusal = await codes.spend(tx.codes, "forgot_password", "u", None, f"x{n}", now)
         print(refusal[0])
     await storage.aclose()
 
@@ -136,6 +143,27 @@ async def test_processes_share_the_tries(storage, tmp_path):
     assert answers.count("CodeMismatchException") == TRIES
 
 
+def kept_code(digest: bytes, tries: int, expires_at: int) -> OneTimeCode:
+    """A code as it is stored."""
+    return OneTimeCode(
+        purpose="forgot_password", subject="u", digest=digest, address=b"", credential_version=1, tries_left=tries,
+        expires_at=expires_at,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [{"credential_version": 2}, {"attributes": {"email": "new@example.com"}}, None])
+async def test_bound_to_the_state_of_the_user(storage, change):
+    """Y4: a code is worth nothing once the address it went to or the credentials are others, or the user is gone."""
+    codes, user = Codes(KEY), user_of("u")
+    code = await issue(storage, codes, "forgot_password", "u")
+    changed = None if change is None else replace(user, **change)
+    async with storage.transaction() as tx:
+        refusal = await codes.spend(tx.codes, "forgot_password", "u", changed, code, NOW)
+
+    assert refusal == CODE_EXPIRED
+    assert await verdict(storage, codes, "forgot_password", "u", code) == "accepted"
+
+
 def test_comparison_takes_constant_time():
     """R10: digests are compared by `hmac.compare_digest`, nowhere by `==`."""
     calls = []
@@ -149,7 +177,7 @@ def test_comparison_takes_constant_time():
     module: Any = codes_module
     original, module.hmac = module.hmac, Watched
     try:
-        kept = OneTimeCode(purpose="forgot_password", subject="u", digest=b"d", tries_left=1, expires_at=NOW + 1)
+        kept = kept_code(b"d", 1, NOW + 1)
         assert judge(kept, b"d", NOW) == CODE_MISMATCH
     finally:
         module.hmac = original
@@ -161,7 +189,7 @@ def test_comparison_takes_constant_time():
 @given(st.binary(min_size=32, max_size=32), st.binary(min_size=32, max_size=32), st.integers(-1, 5), st.integers(-5, 5))
 def test_judge_law(digest, presented, tries, late):
     """A code is accepted only when tries are left, it is equal, and its time is not over."""
-    kept = OneTimeCode(purpose="forgot_password", subject="u", digest=digest, tries_left=tries, expires_at=NOW)
+    kept = kept_code(digest, tries, NOW)
     accepted = judge(kept, presented, NOW + late) is None
 
     assert accepted == (tries > 0 and digest == presented and late < 0)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.pool.backend import Backend
 from gateway.pool.grants import OAuthError, TokenAnswer
 from gateway.pool.pkce import pkce_matches
-from gateway.pool.records import AppClient
+from gateway.pool.records import AppClient, UserStatus
 from tests.support.pool import (
     CALLBACK,
     MACHINE,
@@ -324,3 +324,97 @@ def test_pkce_law(verifier, other):
 def test_pkce_malformed_verifier(verifier):
     """R1: a verifier that is too short, too long or has other characters is refused even if it hashes right."""
     assert not pkce_matches(challenge_of(verifier), verifier)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        replace(ROTATING, refresh_token_rotation=False),
+        replace(ROTATING, rotation_grace=60),
+        replace(ROTATING, rotation_grace=0),
+        replace(ROTATING, refresh_token_rotation=False, rotation_grace=60),
+    ],
+    ids=["rotation off", "longer grace", "no grace", "both"],
+)
+async def test_a_rotated_token_stays_rotated(backend, later):
+    """Y6: whatever becomes of the client's rotation, the grace of then is over, and a reuse revokes the family."""
+    first = await redeem(backend, await issue(backend, ROTATING), ROTATING)
+    second = await backend.grants.refresh(ROTATING, refresh_token=first.refresh_token, now=NOW)
+    over = NOW + ROTATING.rotation_grace
+
+    for token in (first, second):
+        refused = backend.grants.refresh(later, refresh_token=token.refresh_token, now=over)
+        assert await error_of(refused) == "invalid_grant"
+
+
+async def test_rotation_turned_off_keeps_the_newest_token(backend):
+    """Y6: the token that was not rotated works on when rotation is turned off, and in the grace the older one too."""
+    off = replace(ROTATING, refresh_token_rotation=False)
+    first = await redeem(backend, await issue(backend, ROTATING), ROTATING)
+    second = await backend.grants.refresh(ROTATING, refresh_token=first.refresh_token, now=NOW)
+
+    for token, now in ((first, NOW + 9), (second, NOW + 99)):
+        assert (await backend.grants.refresh(off, refresh_token=token.refresh_token, now=now)).access_token
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"callback_urls": ("https://app.test/new",)}, "invalid_grant"),
+        ({"allowed_flows": frozenset[Any]({"implicit"})}, "invalid_grant"),
+        ({"allowed_scopes": ("api/read",)}, "invalid_grant"),
+    ],
+    ids=["callback", "flow", "scopes"],
+)
+async def test_an_old_code_is_for_the_client_of_now(backend, change, error):
+    """Y6: a callback, the flow or every scope that the client has lost makes its older codes worthless."""
+    code = await issue(backend)
+
+    assert await error_of(redeem(backend, code, replace(WEB, **change))) == error
+
+
+async def test_an_old_code_without_pkce(backend):
+    """Y6: once a client must use PKCE, a code from before that has no challenge is refused."""
+    code = await issue(backend, code_challenge=None)
+
+    assert await error_of(redeem(backend, code, replace(WEB, require_pkce=True), code_verifier=None)) == (
+        "invalid_grant"
+    )
+
+
+async def test_scopes_that_were_taken_are_gone(tmp_path, clock):
+    """Y6: code, refresh token and userInfo give what the client may have now; without `openid` no identity at all."""
+    less = replace(WEB, allowed_scopes=("openid", "profile"))
+    none = replace(WEB, allowed_scopes=("api/read", "email", "profile"))
+    async with opened(options_for(tmp_path), clock) as backend:
+        code = await issue(backend, scopes=("openid", "email", "profile"))
+        first = await redeem(backend, await issue(backend, scopes=("openid", "email", "profile", "api/read")))
+        narrow = await redeem(backend, await issue(backend, scopes=("openid", "email")))
+    async with opened(options_for(tmp_path, clients=(less,)), clock) as backend:
+        shown = await backend.grants.user_info(first.access_token, NOW)
+        redeemed = await redeem(backend, code, less)
+        refreshed = await backend.grants.refresh(less, refresh_token=first.refresh_token, now=NOW)
+        widened = await error_of(backend.grants.refresh(less, refresh_token=narrow.refresh_token, now=NOW))
+        scopes = [
+            backend.tokens.open_access_token(answer.access_token, NOW)["scope"] for answer in (redeemed, refreshed)
+        ]
+    async with opened(options_for(tmp_path, clients=(none,)), clock) as backend:
+        refused = await error_of(backend.grants.user_info(first.access_token, NOW))
+        machine = await backend.grants.refresh(none, refresh_token=first.refresh_token, now=NOW)
+
+    assert "email" not in jwt.decode(refreshed.id_token or "", options={"verify_signature": False})
+    assert "email" not in shown
+    assert scopes == ["openid profile", "openid profile"]
+    assert widened == "invalid_grant"  # `openid` alone would show more than `openid email` did
+    assert refused == "invalid_token"
+    assert machine.id_token is None
+
+
+@pytest.mark.parametrize("status", [UserStatus.RESET_REQUIRED, UserStatus.FORCE_CHANGE_PASSWORD])
+async def test_who_owes_a_step_gets_no_tokens(backend, status):
+    """Y2: an account that an administrator has reset gives no tokens for what it began before."""
+    code, first = await issue(backend), await redeem(backend, await issue(backend))
+    await change_user(backend.storage, (await ada(backend)).sub, status=status)
+
+    assert await error_of(redeem(backend, code)) == "invalid_grant"
+    assert await error_of(backend.grants.refresh(WEB, refresh_token=first.refresh_token, now=NOW)) == "invalid_grant"

@@ -482,15 +482,13 @@ async def test_roles_are_in_id_tokens_only(tmp_path, clock):
 
 
 async def test_a_client_without_revocation_has_no_origin(tmp_path, clock):
-    """`origin_jti` comes with token revocation (reference §2.6); userInfo knows a revoked family without it."""
+    """`origin_jti` comes with token revocation (reference §2.6); userInfo knows an ended family without it."""
     client = replace(WEB, enable_token_revocation=False)
     async with opened(options_for(tmp_path, clients=(client,)), clock) as backend, client_of(backend) as http:
         tokens = await tokens_for(backend, http, client=client)
         header = {"Authorization": f"Bearer {tokens['access_token']}"}
         before = await http.get("/oauth2/userInfo", headers=header)
-        sub = (await ada(backend)).sub
-        async with backend.storage.transaction() as tx:
-            await tx.grants.revoke_user(sub, NOW)
+        await change_user(backend.storage, (await ada(backend)).sub, credential_version=2)
         after = await http.get("/oauth2/userInfo", headers=header)
 
     for name in ("id_token", "access_token"):
@@ -500,8 +498,8 @@ async def test_a_client_without_revocation_has_no_origin(tmp_path, clock):
 
 async def test_a_client_that_may_read_little_signs_in(tmp_path, clock):
     """The read attributes of the reference file: the scope `profile` stands for what of it the client may read."""
-    client = replace(WEB, read_attributes=frozenset({"email", "email_verified", "name"}), allowed_scopes=("openid",))
     scopes = ("openid", "email", "profile")
+    client = replace(WEB, read_attributes=frozenset({"email", "email_verified", "name"}), allowed_scopes=scopes)
     async with opened(options_for(tmp_path, clients=(client,)), clock) as backend, client_of(backend) as http:
         tokens = await tokens_for(backend, http, client=client, scopes=scopes)
     claims = jwt.decode(tokens["id_token"], options={"verify_signature": False})
