@@ -1,5 +1,7 @@
 """The pool as a whole: starting, restarting, and what belongs to whom."""
 
+import os
+import stat
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -168,3 +170,24 @@ def test_lookups_in_order(tmp_path):
 
     assert [i.kind for i in lookups(options, " ADA ")] == ["username", "preferred_username"]
     assert {i.value for i in lookups(options, " ADA ")} == {"ada"}
+
+
+async def test_only_the_pool_s_user_reads_its_database(tmp_path, clock):
+    """Z4: the SQLite file and the two beside it hold password hashes and keys: made for their owner alone."""
+    before = os.umask(0o022)
+    try:
+        async with opened(options_for(tmp_path), clock):
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("pool.db*")}
+    finally:
+        os.umask(before)
+
+    assert modes == {"pool.db": 0o600, "pool.db-wal": 0o600, "pool.db-shm": 0o600}
+
+
+async def test_an_existing_database_keeps_its_mode(tmp_path, clock):
+    """Whoever gave a group the right to read it, for a backup, meant it."""
+    (tmp_path / "pool.db").touch(mode=0o640)
+    async with opened(options_for(tmp_path), clock):
+        pass
+
+    assert stat.S_IMODE((tmp_path / "pool.db").stat().st_mode) == 0o640
