@@ -13,13 +13,14 @@ import pytest
 import yaml
 
 from gateway import __version__
+from gateway.app import Gateway
 from gateway.cli import _parser, execute
 from gateway.core.gate import Decision
-from gateway.settings.load import loads, loads_pool
+from gateway.settings.load import loads, reads, reads_pool
 from gateway.telemetry.logs import RequestLine, RequestLog
 from gateway.telemetry.metrics import Metrics
 from tests.support.documentation import ENVIRON, PAGES, ROOT, anchors, blocks, inline_code, name, prose
-from tests.support.world import NAVIGATION
+from tests.support.world import NAVIGATION, Noting
 
 MINIMAL = yaml.safe_load((ROOT / "config" / "minimal.yaml").read_text())
 COMMANDS = re.compile(r"(?:^|[\s;(])(?:[\w./$-]*/)?cognito-gateway((?: +(?!#)[^\s;)#>|]+)*)", re.MULTILINE)
@@ -32,25 +33,55 @@ def test_there_are_pages():
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.where)
 def test_every_yaml_block_loads(block, tmp_path):
-    """A whole file loads as it stands, a part of one in the place that it has in a whole file."""
+    """A whole file loads as it stands and is not warned of, a part of one in the place that it has in a whole file."""
     text = block.text
     document = yaml.safe_load(text)
-    if "provider" not in document and "pool_id" not in document:
+    whole = "provider" in document or "pool_id" in document
+    if not whole:
         text = yaml.safe_dump({**MINIMAL, **document})
-    load = loads_pool if "pool_id" in document else loads
-    assert load(text.encode(), block.where, ENVIRON, tmp_path) is not None
+    load = reads_pool if "pool_id" in document else reads
+    loaded = load(text.encode(), block.where, ENVIRON, tmp_path)
+    assert not whole or loaded.notes() == []
 
 
-def test_the_ten_lines_of_the_readme_start(tmp_path, monkeypatch, capsys):
-    """Ten lines, and `cognito-gateway check` says that the gateway would start with them."""
+@pytest.fixture
+def ten_lines(monkeypatch):
+    """The settings of the README, as they stand there, with the variables that it tells people to set."""
     (first,) = blocks("yaml", "README.md")
     assert len(first.text.splitlines()) == 10
-    (tmp_path / "gateway.yaml").write_text(first.text)
-    monkeypatch.chdir(tmp_path)
     for variable, value in ENVIRON.items():
         monkeypatch.setenv(variable, value)
-    assert execute(["check", "-c", "gateway.yaml"]) == 0
-    assert capsys.readouterr().out == "gateway.yaml: no mistakes\n"
+    return first.text
+
+
+def test_the_ten_lines_of_the_readme_start(ten_lines, tmp_path, monkeypatch, capsys):
+    """`cognito-gateway check --strict` says that the gateway would start with them, and warns of nothing."""
+    (tmp_path / "gateway.yaml").write_text(ten_lines)
+    monkeypatch.chdir(tmp_path)
+    assert execute(["check", "--strict", "-c", "gateway.yaml"]) == 0
+    assert capsys.readouterr() == ("gateway.yaml: no mistakes\n", "")
+
+
+LIVE = "public_url: https://app.example.com"
+
+
+@pytest.mark.parametrize("public", ["http://localhost:8000", "https://app.example.com"])
+async def test_one_line_is_changed_to_go_live(public, ten_lines, tmp_path):
+    """At both addresses browsers are sent to Cognito, with the callback that the page registers."""
+    text = ten_lines if public.startswith("http:") else re.sub(r"^public_url: .+$", LIVE, ten_lines, flags=re.MULTILINE)
+    page = (ROOT / "README.md").read_text()
+    assert LIVE in page
+    assert f"`{public}/oauth2/callback`" in page
+    assert f"`{public}/`" in page
+    gateway = Gateway(Noting(), loads(text.encode(), "gateway.yaml", ENVIRON, tmp_path), log=io.StringIO())
+    assert gateway.settings.secure == public.startswith("https:")
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(gateway), base_url=public) as browser:
+        response = await browser.get("/", headers=NAVIGATION)
+
+    target = httpx.URL(response.headers["location"])
+    assert target.host == "my-app.auth.eu-west-1.amazoncognito.com"
+    assert target.params["redirect_uri"] == f"{public}/oauth2/callback"
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.where)
