@@ -83,7 +83,7 @@ class Gateway(Middleware):
             self._http = http or _back_channel(settings)
             self.provider = Provider(provider_options(settings), self._http, time.monotonic)
             self.metrics.provider_ready.set_function(lambda: float(self.provider.ready))
-            self._readiness = Readiness(lambda: self.provider.ready)
+            self._readiness = Readiness(lambda: self.provider.ready, lambda: self.provider.trouble)
             super().__init__(app, self._assemble(app, clock, log or sys.stdout))
         except (ValueError, OSError) as error:  # what only the parts themselves can judge, and files that are not there
             raise SettingsError(f"the settings cannot be used: {error}") from error

@@ -191,11 +191,10 @@ def run(given: Namespace) -> int:
     from gateway.serving import Listener
     from gateway.serving import run as serve
     from gateway.settings.load import read
-    from gateway.telemetry.logs import configure
 
     loaded = read(given.config, os.environ)
     settings = loaded.settings
-    configure(sys.stdout, _CLOCK, level=settings.logging.level, style=settings.logging.format)
+    _log_to_stdout(level=settings.logging.level, style=settings.logging.format)
     _warn(loaded)
     with loaded.placed():
         gateway = build(settings, log=sys.stdout)
@@ -204,7 +203,9 @@ def run(given: Namespace) -> int:
     if listen.metrics:
         metrics = gateway.metrics.listener()
         listeners.insert(0, Listener(metrics, listen.metrics.host, listen.metrics.port, "listen.metrics"))
-    serve(listeners, lambda servers: _say(f"The gateway listens on {servers[-1].url} for {settings.public_url}"))
+    said = f"cognito-gateway {__version__} listens on %s for {settings.public_url}"
+    serve(listeners, lambda servers: _LOG.info(said, servers[-1].url))
+    _LOG.info("cognito-gateway has stopped")
     return OK
 
 
@@ -214,16 +215,16 @@ def pool_serve(given: Namespace) -> int:
     from gateway.serving import POOL_LIMITS, Listener
     from gateway.serving import run as serve
     from gateway.settings.load import read_pool
-    from gateway.telemetry.logs import configure
 
     loaded = read_pool(given.config, os.environ)
     settings = loaded.settings
-    configure(sys.stdout, _CLOCK)
+    _log_to_stdout()
     _warn(loaded)
     with loaded.placed():
         pool = build_pool(settings)
         listener = Listener(pool, settings.listen.host, settings.listen.port, "listen.port", POOL_LIMITS)
-        serve([listener], lambda servers: _say(f"The pool listens on {servers[0].url}"))
+        serve([listener], lambda servers: _LOG.info("The user pool listens on %s", servers[0].url))
+    _LOG.info("The user pool has stopped")
     return OK
 
 
@@ -264,8 +265,11 @@ def _warn(loaded: "Loaded[Any]") -> None:
         _LOG.warning("%s", note)
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def _log_to_stdout(**how: Any) -> None:
+    from gateway.telemetry.logs import configure, log_what_nobody_caught
+
+    configure(sys.stdout, _CLOCK, **how)
+    log_what_nobody_caught()
 
 
 def _complain(text: str) -> None:

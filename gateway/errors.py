@@ -10,6 +10,7 @@
     │   ├── SlowClient           others needed what a client held and did not use
     │   └── BadToken             a token does not verify, whatever the cause
     │       ├── BadSignature     its signature is not of the key that it names
+    │       ├── TokenNotYet      it is of a time to come, by our clock
     │       └── TokenExpired     it verifies, but its time is over
     ├── ProviderError            the identity provider
     │   ├── ProviderUnavailable  did not answer usefully: transient, nobody is signed out
@@ -82,6 +83,10 @@ class BadToken(BadData):
 
 class BadSignature(BadToken):
     """A token whose signature is not of the key that it names, as far as the keys are known."""
+
+
+class TokenNotYet(BadToken):
+    """A token that was issued, or is good, at a time to come: one of two clocks is wrong."""
 
 
 class TokenExpired(BadToken):

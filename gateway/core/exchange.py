@@ -43,10 +43,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: whole, and bounded."""
+    """What came back: whole, and bounded. `date` is what the provider's clock says, "" when unsaid."""
 
     status: int
     body: bytes = field(repr=False)
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +79,14 @@ class Client:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenAnswer:
-    """The fields of a successful token answer, not yet verified. `expires_in` is in seconds, None when unsaid."""
+    """The fields of a successful token answer, not yet verified. `expires_in` is in seconds, None when unsaid.
+    `date` is the answer's."""
 
     access_token: str = field(repr=False)
     id_token: str | None = field(repr=False)
     refresh_token: str | None = field(repr=False)
     expires_in: int | None
+    date: str = ""
 
 
 def code_call(url: str, client: Client, *, code: str, redirect_uri: str, code_verifier: str) -> Call:
@@ -123,6 +126,7 @@ def read_tokens(answer: Answer) -> TokenAnswer:
         id_token=_token(document, "id_token"),
         refresh_token=_token(document, "refresh_token"),
         expires_in=_lifetime(document.get("expires_in")),
+        date=answer.date,
     )
 
 

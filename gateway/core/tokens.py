@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from gateway.core.documents import json_object
 from gateway.core.jwks import KeySet
-from gateway.errors import BadData, BadSignature, BadToken, TokenExpired
+from gateway.errors import BadData, BadSignature, BadToken, TokenExpired, TokenNotYet
 
 # Cognito's are 1 to 2 KB. A user may be in a hundred groups with names of 128 characters: 18 KB in ASCII, 103 KB in a
 # script whose characters JSON may write as `\uXXXX`. How much of that a request can carry, the server's limits say.
@@ -94,11 +94,11 @@ def verify_access_token(token: str, keys: KeySet, expected: Expected, *, now: in
         raise BadToken("nothing says that it is an access token")
     client_id = claims.get("client_id")
     if not isinstance(client_id, str) or client_id not in expected.client_ids:
-        raise BadToken("client_id is not one of those expected")
+        raise BadToken(f"client_id {_shown(client_id)} is not one of those expected")
     if "aud" in claims:
         audiences = _audiences(claims)
         if expected.audiences is not None and expected.audiences.isdisjoint(audiences):
-            raise BadToken("aud does not name this service")
+            raise BadToken(f"aud {_shown(audiences)} does not name this service")
     _check_times(claims, now, expected.leeway)
     return claims
 
@@ -141,10 +141,13 @@ def _verified(token: str, keys: KeySet, types: set[str | None]) -> dict[str, Any
     header = _header(token)
     # The algorithm is pinned before any key is touched (RFC 8725 §3.1): `none`, and HS256 with a public key, end here.
     # We know no critical extension, and RFC 7515 §4.1.11 then asks for a refusal.
-    if header.get("alg") != "RS256" or "crit" in header or _type(header) not in types:
-        raise BadToken("header asks for another algorithm, extension or kind of token")
-    refusal = BadToken("no key of that kid")
-    for key in keys.candidates(key_id(token)):
+    if header.get("alg") != "RS256":
+        raise BadToken(f"alg is {_shown(header.get('alg'))}, and only RS256 is taken")
+    if "crit" in header or _type(header) not in types:
+        raise BadToken(f"typ {_shown(header.get('typ'))} is another kind of token, or crit asks for an extension")
+    kid = key_id(token)
+    refusal = BadToken(f"the provider has no key of the kid {_shown(kid)}")
+    for key in keys.candidates(kid):
         try:
             return _payload(token, key)
         except BadSignature as error:
@@ -164,22 +167,22 @@ def _payload(token: str, key: RSAPublicKey) -> dict[str, Any]:
 def _check(claims: Mapping[str, Any], expected: Expected, use: str) -> None:
     """What both kinds of token have in common, but for the times."""
     if claims.get("iss") != expected.issuer:
-        raise BadToken("iss is another issuer")
+        raise BadToken(f"iss is {_shown(claims.get('iss'))}, and the issuer is {_shown(expected.issuer)}")
     sub = claims.get("sub")
     if not isinstance(sub, str) or not 0 < len(sub) <= MAX_SUB:
         raise BadToken("sub is missing, or is not a text of at most 255 characters")
     if claims.get("token_use", None if expected.token_use_required else use) != use:
-        raise BadToken(f"token_use is not {use}")
+        raise BadToken(f"token_use is {_shown(claims.get('token_use'))}, and not {use}")
 
 
 def _check_audience(claims: Mapping[str, Any], client_ids: frozenset[str]) -> None:
     audiences = _audiences(claims)
     if not client_ids.intersection(audiences):
-        raise BadToken("aud does not name this client")
+        raise BadToken(f"aud {_shown(audiences)} does not name this client")
     # With several audiences, `azp` says who it was issued to (OpenID Connect Core §3.1.3.7, 4 and 5).
     party = claims.get("azp", None if len(audiences) > 1 else audiences[0])
     if not isinstance(party, str) or party not in client_ids:
-        raise BadToken("azp does not name this client")
+        raise BadToken(f"azp {_shown(party)} does not name this client")
 
 
 def _audiences(claims: Mapping[str, Any]) -> list[str]:
@@ -196,7 +199,7 @@ def _check_times(claims: Mapping[str, Any], now: int, leeway: int) -> None:
     expiry = _instant(claims, "exp")
     for name in ("nbf", "iat"):
         if name in claims and _instant(claims, name) > now + CLOCK_SKEW:
-            raise BadToken(f"{name} is in the future")
+            raise TokenNotYet(f"{name} is in the future")
     # "On or after": at the exact second it is over (RFC 7519 §4.1.4).
     if now >= expiry + leeway:
         raise TokenExpired("exp is over")
@@ -211,6 +214,11 @@ def _instant(claims: Mapping[str, Any], name: str) -> float:
     if not 0 <= value < 253_402_300_800:
         raise BadToken(f"{name} is out of range")
     return value
+
+
+def _shown(value: object) -> str:
+    """Part of a token in a message for the log: short, on one line. Never a subject, a nonce, or an address."""
+    return ascii(value)[:200]
 
 
 def _same(ours: object, theirs: str) -> bool:

@@ -37,9 +37,21 @@ async def carry(http: httpx.AsyncClient, call: Call) -> Answer:
     """Send `call` and follow no redirect. Raises ProviderUnavailable: it names the address, and never a secret."""
     try:
         async with asyncio.timeout(TOTAL_SECONDS), _stream(http, call) as response:
-            return Answer(response.status_code, await _bounded(response, _where(call)))
+            return Answer(response.status_code, await _bounded(response, _where(call)), _date(response))
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-        raise ProviderUnavailable(f"{_where(call)}: {type(error).__name__}") from error
+        # The address last: in the log, what follows `…/token:` would be masked as a secret.
+        raise ProviderUnavailable(f"{_reason(error)} at {_where(call)}") from error
+
+
+def _date(response: httpx.Response) -> str:
+    date = response.headers.get("date", "")
+    return date if len(date) < 40 and date.isascii() and date.isprintable() else ""
+
+
+def _reason(error: Exception) -> str:
+    # The words of other errors may quote what was sent, a secret too; these are of the system and of OpenSSL.
+    words = str(error) if isinstance(error, httpx.ConnectError) else ""
+    return f"{type(error).__name__} ({words})" if words else type(error).__name__
 
 
 def _stream(http: httpx.AsyncClient, call: Call) -> AbstractAsyncContextManager[httpx.Response]:
@@ -52,12 +64,12 @@ def _stream(http: httpx.AsyncClient, call: Call) -> AbstractAsyncContextManager[
 
 async def _bounded(response: httpx.Response, where: str) -> bytes:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise ProviderUnavailable(f"{where}: a compressed answer, which was not asked for")
+        raise ProviderUnavailable(f"a compressed answer, which was not asked for, from {where}")
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > MAX_BODY:
-            raise ProviderUnavailable(f"{where}: an answer of more than {MAX_BODY} bytes")
+            raise ProviderUnavailable(f"an answer of more than {MAX_BODY} bytes from {where}")
     return bytes(body)
 
 

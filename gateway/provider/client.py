@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from functools import partial
 from itertools import chain, repeat
 from typing import Any
@@ -28,7 +29,7 @@ from gateway.core.exchange import (
 )
 from gateway.core.session import TokenSet, claim_at
 from gateway.core.tokens import Expected, expires_at, verify_access_token, verify_id_token
-from gateway.errors import BadToken, ProviderError
+from gateway.errors import BadToken, ProviderError, TokenExpired, TokenNotYet
 from gateway.provider.backchannel import carry
 from gateway.provider.discovery import Discovery
 from gateway.provider.keys import Keys
@@ -90,6 +91,11 @@ class Provider:
     def ready(self) -> bool:
         """Whether everything that a sign-in needs is known: endpoints and keys."""
         return self._discovery.ready and self._keys.ready
+
+    @property
+    def trouble(self) -> str:
+        """Why it is not ready, as far as an attempt has shown; "" when it is."""
+        return self._discovery.trouble or self._keys.trouble
 
     async def warm(self) -> None:
         """Fetch discovery and keys, again and again until both are there. Never raises."""
@@ -185,6 +191,14 @@ class Provider:
         return None
 
     async def _accept(self, answer: TokenAnswer, *, nonce: str | None, now: int, used: str | None = None) -> Tokens:
+        try:
+            return await self._verified(answer, nonce=nonce, now=now, used=used)
+        except (TokenNotYet, TokenExpired) as error:
+            said = answer.date or "not known"
+            clocks = f"the provider's clock: {said}, ours: {formatdate(now, usegmt=True)}"
+            raise type(error)(f"{error} ({clocks})") from error
+
+    async def _verified(self, answer: TokenAnswer, *, nonce: str | None, now: int, used: str | None = None) -> Tokens:
         claims = await self._id_claims(answer, nonce, now)
         whole = await self._completed(claims, answer.access_token, is_refresh=used is not None)
         return Tokens(
@@ -226,7 +240,8 @@ class Provider:
             if await self._discovery.endpoint("userinfo_endpoint") is None:
                 return claims
             return completed(claims, await self.userinfo(access_token, claims["sub"]))
-        except ProviderError:
+        except ProviderError as error:
+            _log.warning("a user's claims are not complete: %s", error)
             return None if is_refresh else claims
 
     def _vouched(self, claims: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -41,7 +41,7 @@ def read_metadata(document: Mapping[str, Any], issuer: str) -> Metadata:
     An https issuer cannot send us to plain http. PKCE is not looked for: Cognito supports S256 without saying so.
     """
     if document.get("issuer") != issuer:
-        raise BadData("issuer is not the configured one")
+        raise BadData(f"issuer is {ascii(document.get('issuer'))[:200]}, and the settings say {issuer!r}")
     secure = urlsplit(issuer).scheme == "https"
     endpoints: dict[Endpoint, str] = {}
     for name in NEEDED + _OPTIONAL:
@@ -79,12 +79,17 @@ class Discovery:
         self._options = options
         self._http = http
         self._url = options.discovery_url or options.issuer.rstrip("/") + "/.well-known/openid-configuration"
-        self._metadata = Remote(self._fetch, clock)
+        self._metadata = Remote(self._fetch, clock, "the provider's metadata")
 
     @property
     def ready(self) -> bool:
         """Whether every endpoint that a sign-in needs is known."""
         return self._metadata.held is not None or all(getattr(self._options, name) for name in NEEDED)
+
+    @property
+    def trouble(self) -> str:
+        """Why it is not ready, as far as an attempt has shown."""
+        return "" if self.ready else str(self._metadata.failure or "")
 
     async def endpoint(self, name: Endpoint) -> str | None:
         """The address of an endpoint; None when the provider has none. Raises ProviderUnavailable."""

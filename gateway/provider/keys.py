@@ -21,7 +21,7 @@ class Keys:
     def __init__(self, uri: Callable[[], Awaitable[str]], http: httpx.AsyncClient, clock: Callable[[], float]) -> None:
         self._uri = uri
         self._http = http
-        self._remote = Remote(self._fetch, clock)
+        self._remote = Remote(self._fetch, clock, "the provider's keys")
 
     @property
     def ready(self) -> bool:
@@ -31,6 +31,11 @@ class Keys:
     async def some(self) -> KeySet:
         """Whatever keys there are, fetched if there are none yet. Raises ProviderUnavailable."""
         return await self._remote.get()
+
+    @property
+    def trouble(self) -> str:
+        """Why there are none, as far as an attempt has shown."""
+        return "" if self.ready else str(self._remote.failure or "")
 
     def in_use(self) -> KeySet | None:
         """The keys that are held, at once; old ones are fetched anew behind it. Another object once they changed."""

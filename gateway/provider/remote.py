@@ -1,6 +1,7 @@
 """Hold one document of the provider until a newer one has been read."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Generic, TypeVar
@@ -9,6 +10,8 @@ from gateway.core.jwks import Fetch, fetch_decision
 from gateway.errors import ProviderUnavailable
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 class Asker(Enum):
@@ -29,7 +32,9 @@ class Remote(Generic[T]):
     documents say the same.
     """
 
-    def __init__(self, fetch: Callable[[], Awaitable[T]], clock: Callable[[], float]) -> None:
+    def __init__(self, fetch: Callable[[], Awaitable[T]], clock: Callable[[], float], what: str = "it") -> None:
+        """`what` it is, in the log: each fetch that fails is a warning."""
+        self._what = what
         self._fetch = fetch
         self._clock = clock
         self._fetched_at = 0.0
@@ -83,6 +88,7 @@ class Remote(Generic[T]):
             self.failure, self._fetched_at = None, self._clock()
         except ProviderUnavailable as error:
             self.failure = error
+            _log.warning("%s cannot be fetched: %s", self._what, error)
         finally:
             self._under_way = None
             self._attempted_at |= dict.fromkeys({asker, Asker.STRANGER}, self._clock())

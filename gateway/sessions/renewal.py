@@ -1,6 +1,7 @@
 """Refresh each session once for all who wait for it, and revoke what must not live on."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 
@@ -14,6 +15,8 @@ from gateway.sessions.newest import GRACE_SECONDS, NewestVersions
 from gateway.sessions.outcomes import Ended, FreshTokens, Refreshed, TokenSource
 from gateway.sessions.policy import SessionPolicy
 from gateway.sessions.versions import next_version
+
+_log = logging.getLogger(__name__)
 
 REVOKE_SECONDS = 2.0
 """How long a sign-out waits for the provider."""
@@ -80,10 +83,12 @@ class Renewals:
         try:
             fresh = await self._fresh_tokens(session, now)
             renewed = None if fresh is None else next_version(self._policy, session, fresh, now, self._jitter())
-        except ProviderUnavailable:
+        except ProviderUnavailable as error:
+            _log.warning("refresh failed: %s", error)
             live.retry_at = now + RETRY_SECONDS
             raise
-        except BadToken:  # somebody else's tokens (C16): this session must not go on in any version
+        except BadToken as error:  # somebody else's tokens (C16): this session must not go on in any version
+            _log.warning("refresh failed, and its session ends: %s", error)
             self._ended.add(session.id, EVERY_VERSION, session.expires_at, now)
             return Ended()
         if renewed is None:
@@ -110,9 +115,10 @@ class Renewals:
             return await self._tokens.refresh(token, now)
         except ProviderRefused as refusal:
             if refusal.error != "invalid_grant":
-                raise ProviderUnavailable("the refresh was refused for another reason than the session") from refusal
+                raise ProviderUnavailable(f"refused for another reason than the session: {refusal}") from refusal
+            _log.warning("refresh was refused, and its session ends: %s", refusal)
         except BadToken as error:
-            raise ProviderUnavailable("the refreshed tokens do not verify") from error
+            raise ProviderUnavailable(f"the refreshed tokens do not verify: {error}") from error
         # Another replica may have refreshed in time: its later version of this session stays good here.
         self._ended.add(session.id, session.version, session.expires_at, now)
         return None

@@ -7,12 +7,16 @@ nothing that a client sends can start a line of its own or move a cursor.
 
 import json
 import logging
+import sys
+import threading
 import traceback
 from collections.abc import Callable
 from functools import lru_cache
 from time import gmtime, strftime
+from types import TracebackType
 from typing import Literal, NamedTuple, TextIO
 
+from gateway.telemetry.current import CURRENT_REQUEST
 from gateway.telemetry.redaction import redact
 
 Style = Literal["auto", "json", "pretty"]
@@ -115,10 +119,11 @@ class _Formatter(logging.Formatter):
         self._pretty = pretty
 
     def format(self, record: logging.LogRecord) -> str:
-        text = redact(record.getMessage())
+        text, request_id = redact(record.getMessage()), CURRENT_REQUEST.get()
         trace = redact("".join(traceback.format_exception(*record.exc_info))) if record.exc_info else ""
         if self._pretty:
             lines = [f"{timestamp(self._clock())[11:23]}  {record.levelname.lower()}  {printable(text)}"]
+            lines[0] += f"  {printable(request_id)}" if request_id else ""
             return "\n".join(lines + [f"    {printable(line)}" for line in trace.splitlines()])
         fields = {
             "time": timestamp(self._clock()),
@@ -126,12 +131,18 @@ class _Formatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": text,
+            "id": request_id,
+            "trace": trace,
         }
-        return json.dumps({**fields, "trace": trace} if trace else fields, separators=(",", ":"))
+        return json.dumps({name: value for name, value in fields.items() if value}, separators=(",", ":"))
 
 
-_CHATTY = ("uvicorn.error", "httpx", "httpcore", "aiosqlite", "asyncio")
+_log = logging.getLogger(__name__)
+
+_CHATTY = ("uvicorn.error", "httpx", "asyncio")
 """Lines for each start, stop and back-channel call: for debugging."""
+_INDISCREET = ("httpcore", "aiosqlite")
+"""Their lines for debugging hold header lines with cookies, and statements with everything that is stored."""
 _SAID_BETTER = frozenset({"Application startup failed. Exiting."})
 """uvicorn's last word on a start that failed: whoever started it says why, or shows the traceback."""
 
@@ -141,7 +152,8 @@ class _Handler(logging.StreamHandler[TextIO]):
 
 
 def configure(stream: TextIO, clock: Clock, *, level: str = "info", style: Style = "auto") -> None:
-    """Send every library's events to one stream in one form; uvicorn's own access lines stay off."""
+    """Send every library's events, and Python's warnings, to one stream in one form; uvicorn's access lines not."""
+    logging.captureWarnings(capture=True)
     handler = _Handler(stream)
     handler.setFormatter(_Formatter(clock, pretty=is_pretty(style, stream)))
     root = logging.getLogger()
@@ -152,5 +164,20 @@ def configure(stream: TextIO, clock: Clock, *, level: str = "info", style: Style
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = name != "uvicorn.access"
+    for name in _INDISCREET:
+        logging.getLogger(name).setLevel(logging.WARNING)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+
+
+def log_what_nobody_caught() -> None:
+    """Have exceptions that end the process, a thread, or nothing (in a destructor) logged as events, redacted. Python's
+    own words on the error stream are no JSON, and may hold anything."""
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda given: _uncaught(given.exc_type, given.exc_value, given.exc_traceback)
+    sys.unraisablehook = lambda given: _uncaught(given.exc_type, given.exc_value, given.exc_traceback)
+
+
+def _uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    error = error or kind()
+    _log.critical("an error that nobody caught", exc_info=(kind, error, trace))

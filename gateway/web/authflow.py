@@ -330,7 +330,7 @@ class AuthFlow:
         return html(503, body, headers={"retry-after": _RETRY_SECONDS})
 
     def _failed(self, visit: _Visit, error: GatewayError) -> None:
-        _log.warning("%s sign-in failed: %s: %s", visit.request_id, type(error).__name__, error)
+        _log.warning("%s sign-in failed: %s", visit.request_id, error)
 
     def _not_understood(self, reason: str, login: str) -> Response:
         return html(502, pages.not_understood(reason, login))

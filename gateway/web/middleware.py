@@ -16,6 +16,7 @@ from gateway.core.rules import Allow
 from gateway.core.trust import TrustedPeers
 from gateway.errors import GatewayError, UpstreamError
 from gateway.sessions.service import Sessions
+from gateway.telemetry.current import CURRENT_REQUEST
 from gateway.web.answer_headers import application_headers, uncached_headers
 from gateway.web.answers import head_size, stamped
 from gateway.web.authflow import AuthFlow
@@ -179,7 +180,7 @@ class Middleware:
                 plain, other = self._forwarding.split(scope["headers"])
                 raw_path = scope.get("raw_path") or scope["path"].encode()
                 asked = (method if is_http else _HANDSHAKE, raw_path, other, now)
-                verdict = self._guard.glance(*asked) or await self._guard.judge(*asked)
+                verdict = self._guard.glance(*asked) or await self._judged(request_id, asked)
                 decision, rule = verdict.decision, verdict.requirement.rule
                 exchange.cookies = verdict.set_cookies
                 if decision in _FORWARDED:
@@ -209,11 +210,17 @@ class Middleware:
             self._tell_of_head(head)
         return response
 
+    async def _judged(self, request_id: bytes, asked: tuple[str, bytes, HeaderList, int]) -> Verdict:
+        """The verdict where a glance is not enough: what has to be said of a refresh has the request's id."""
+        CURRENT_REQUEST.set(request_id.decode())
+        return await self._guard.judge(*asked)
+
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lifespan, and whatever else ASGI may bring."""
         await self._app(scope, receive, send)
 
     async def _own_answer(self, scope: Scope, receive: Receive) -> Response:
+        CURRENT_REQUEST.set(scope[REQUEST_ID].decode())
         if scope["type"] == "websocket":
             return self._refusals.no_websocket()
         return await self._own[scope["path"]](scope, receive, int(self._clock()))

@@ -18,12 +18,15 @@ class Readiness:
     """200 from start to the beginning of the stop. A provider that is down does not make the gateway unready: those who
     are signed in are served."""
 
-    def __init__(self, provider_ready: Callable[[], bool]) -> None:
+    def __init__(self, provider_ready: Callable[[], bool], trouble: Callable[[], str]) -> None:
+        """`trouble`: why the provider is not ready, as far as it is known."""
         self._provider_ready = provider_ready
+        self._trouble = trouble
         self.accepting = True
 
     async def readyz(self, scope: Scope, receive: Receive, now: int) -> Response:
         """The answer, with the provider's state for whoever looks."""
         del scope, receive, now
-        provider = "ready" if self._provider_ready() else "waiting"
-        return json(200 if self.accepting else 503, {"ready": self.accepting, "provider": provider})
+        state = {"ready": self.accepting, "provider": "ready" if self._provider_ready() else "waiting"}
+        reason = self._trouble()
+        return json(200 if self.accepting else 503, {**state, "reason": reason} if reason else state)

@@ -606,7 +606,8 @@ async def test_the_network_fails(respx_mock, error):
         provider = Provider(cognito_options(), http, Ticker())
         with pytest.raises(ProviderUnavailable) as failure:
             await provider.exchange(code="hush", redirect_uri=CALLBACK, code_verifier=VERIFIER, nonce="n", now=NOW)
-    assert str(failure.value) == f"{ORIGIN}/oauth2/token: {error.__name__}"
+    said = f"{error.__name__} (Mock Error)" if error is httpx.ConnectError else error.__name__
+    assert str(failure.value) == f"{said} at {ORIGIN}/oauth2/token"
 
 
 async def test_nothing_secret_prints(party):

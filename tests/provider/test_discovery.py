@@ -163,7 +163,10 @@ async def test_an_endpoint_that_the_provider_does_not_have():
         (httpx.Response(302, headers={"location": "https://evil.example"}), "answered 302"),
         (httpx.Response(200, html="<h1>"), "not JSON"),
         (httpx.Response(200, json=[]), "not an object"),
-        (httpx.Response(200, json={**COGNITO, "issuer": "https://evil.example"}), "issuer is not the configured one"),
+        (
+            httpx.Response(200, json={**COGNITO, "issuer": "https://evil.example"}),
+            "issuer is 'https://evil.example', and the settings say 'https://",
+        ),
     ],
 )
 @respx.mock

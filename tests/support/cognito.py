@@ -46,6 +46,8 @@ class FakeCognito:
     rotates: bool = True
     grants: list[dict[str, str]] = field(default_factory=list)
     """The forms that the token endpoint got."""
+    date: str = "Thu, 01 Jan 2026 00:00:00 GMT"
+    """What its clock says."""
     published: tuple[str, ...] = ("id", "access")
     """The keys in the key set."""
     revoked: list[str] = field(default_factory=list)
@@ -87,6 +89,11 @@ class FakeCognito:
         return sign(access_claims(**{"iat": now, "exp": now + LIFETIME, **self.access, **changes}), "access")
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
+        response = self._response(request)
+        response.headers["date"] = self.date
+        return response
+
+    def _response(self, request: httpx.Request) -> httpx.Response:
         if self.down:
             raise httpx.ConnectError("down", request=request)
         if str(request.url) == f"{ISSUER}/.well-known/jwks.json":

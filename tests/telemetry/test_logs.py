@@ -3,12 +3,24 @@
 import io
 import json
 import logging
+import sys
+import threading
+import warnings
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.telemetry.logs import RequestLine, RequestLog, configure, is_pretty, timestamp
+from gateway.telemetry.current import CURRENT_REQUEST
+from gateway.telemetry.logs import (
+    RequestLine,
+    RequestLog,
+    configure,
+    is_pretty,
+    log_what_nobody_caught,
+    timestamp,
+)
 from tests.support.log_state import logging_restored
 
 NOW = 1_700_000_000.25
@@ -127,6 +139,60 @@ def test_an_event_is_one_redacted_json_line():
     assert "RuntimeError: refused: refresh_token=*** for ***" in fields["trace"]
     assert (fields["event"], fields["level"], fields["logger"]) == ("log", "error", "gateway.provider")
     assert line.startswith('{"time":"2023-11-14T22:13:20.250Z","event":"log",'), "the same form as a request's line"
+
+
+@pytest.mark.usefixtures("root_logging")
+def test_what_python_says_itself_is_json_too():
+    """Warnings of the interpreter, and errors that nobody caught in the process, a thread or a destructor."""
+    stream = io.StringIO()
+    configure(stream, lambda: NOW, style="json")
+    log_what_nobody_caught()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(capture=False)
+        logging.captureWarnings(capture=True)
+        warnings.warn("old\ncode of ada@example.com", UserWarning, stacklevel=1)
+    error = RuntimeError("code=secret")
+    sys.excepthook(RuntimeError, error, None)
+    thread = threading.Thread(target=fail, args=(error,))
+    thread.start()
+    thread.join()
+    sys.unraisablehook(SimpleNamespace(exc_type=RuntimeError, exc_value=None, exc_traceback=None))
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["level"] for line in lines] == ["warning", "critical", "critical", "critical"]
+    assert "old\ncode of ***" in lines[0]["message"]
+    assert "secret" not in stream.getvalue()
+    assert "ada" not in stream.getvalue()
+
+
+@pytest.mark.usefixtures("root_logging")
+@pytest.mark.parametrize(
+    ("style", "shown"),
+    [("json", '"message":"seen","id":"a1-7"}'), ("pretty", "22:13:20.250  warning  seen  a1-7")],
+)
+def test_an_event_has_the_id_of_its_request(style, shown):
+    """Where there is one, so that the two lines can be brought together."""
+    stream = io.StringIO()
+    configure(stream, lambda: NOW, style=style)
+    token = CURRENT_REQUEST.set("a1-7")
+    logging.getLogger("x").warning("seen")
+    CURRENT_REQUEST.reset(token)
+    logging.getLogger("x").warning("seen")
+    first, second = stream.getvalue().splitlines()
+    assert first.endswith(shown)
+    assert "a1-7" not in second
+
+
+@pytest.mark.usefixtures("root_logging")
+@pytest.mark.parametrize("name", ["httpcore", "httpcore.http11", "aiosqlite"])
+def test_libraries_that_would_tell_too_much_are_kept_short(name):
+    """H4: at no level are a provider's header lines or the pool's statements logged; what goes wrong is."""
+    stream = io.StringIO()
+    configure(stream, lambda: NOW, style="json", level="debug")
+    logging.getLogger(name).debug("return_value=[(b'Set-Cookie', b'XSRF=abc')]")
+    assert stream.getvalue() == ""
+    logging.getLogger(name).warning("broken")
+    assert "broken" in stream.getvalue()
 
 
 @pytest.mark.usefixtures("root_logging")

@@ -120,10 +120,11 @@ async def test_a_mistake_in_the_settings_is_not_said_to_pass(refusal):
 async def test_a_failed_sign_in_is_one_warning_with_its_reason_and_the_request_s_id(kind, caplog):
     """Each failure at the callback is one line: what was wrong, and by which id the page calls it."""
     world = World()
+    await world.gateway.provider.warm()  # keys that cannot be fetched are a warning of their own
     visitor = world.visitor()
     start = await visitor.navigate("/")
     callback = world.provider.sign_in(start.headers["location"])
-    why = {"down": "ProviderUnavailable", "bad token": "BadToken", "denied": "access_denied"}.get(kind, kind)
+    why = {"down": "ConnectError", "bad token": "nonce is not", "denied": "access_denied"}.get(kind, kind)
     world.provider.refusal = kind if kind.startswith("invalid") else None
     world.provider.down = kind == "down"
     world.provider.claims = {"nonce": "another"} if kind == "bad token" else {}
