@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from gateway.core.asgi import Message, Receive, Scope, Send
+from gateway.core.asgi import INTERIM, Message, Receive, Scope, Send
 from gateway.errors import RequestTooLarge, SlowClient, UpstreamError
 from gateway.proxy.connections import Upstream
 from gateway.proxy.parsing import DONE, HEAD
@@ -12,6 +12,8 @@ from gateway.proxy.upload import first_piece
 from gateway.proxy.wire import ClientGone, Connection, SilentClose
 
 logger = logging.getLogger("gateway.proxy")
+
+_EARLY_HINTS = 103
 
 
 async def exchange(request: Request, scope: Scope, receive: Receive, send: Send, upstream: Upstream) -> None:
@@ -43,7 +45,7 @@ async def _carry(
             if not request.length:
                 await connection.changed()  # which is all, when the answer comes in one piece
                 connection.check()
-            if connection.phase == HEAD or connection.hints is not None:
+            if connection.phase == HEAD or connection.interim is not None:
                 await _head(connection, request, scope, send, upstream)
         except SilentClose:
             if not (connection.reused and request.replayable):
@@ -84,8 +86,8 @@ async def _head(connection: Connection, request: Request, scope: Scope, send: Se
     if connection.sending and not request.expects:
         upstream.read(connection)
     while True:
-        if connection.hints is not None:
-            await _early_hints(connection, scope, send)
+        if connection.interim is not None:
+            await _interim(connection, scope, send)
         if connection.phase != HEAD:
             return
         if request.expects and connection.continued:
@@ -126,9 +128,13 @@ async def _hand_over(connection: Connection, piece: bytes, send: Send) -> None:
     connection.moved += len(piece)
 
 
-async def _early_hints(connection: Connection, scope: Scope, send: Send) -> None:
-    """103 where the server can (ASGI's extension), else dropped: it is only a hint (RFC 8297)."""
-    lines, connection.hints = connection.hints or [], None
-    links = [value for name, value in lines if name == b"link"]
-    if links and "http.response.early_hint" in scope.get("extensions", {}):
-        await send({"type": "http.response.early_hint", "links": links})
+async def _interim(connection: Connection, scope: Scope, send: Send) -> None:
+    """Interim responses, where the server can send them: never to HTTP/1.0 clients (RFC 9110 §15.2)."""
+    responses, connection.interim = connection.interim or [], None
+    offered = scope.get("extensions", {})
+    for status, headers in responses:
+        if INTERIM in offered:
+            await send({"type": INTERIM, "status": status, "headers": headers})
+        elif status == _EARLY_HINTS and "http.response.early_hint" in offered:
+            links = [value for name, value in headers if name == b"link"]
+            await send({"type": "http.response.early_hint", "links": links})

@@ -17,6 +17,9 @@ HEAD: Final = 1  # the head of an answer
 BODY: Final = 2  # more of its body
 DONE: Final = 3  # nothing: the answer is complete
 
+MAX_INTERIM: Final = 64
+"""Interim responses to one request. Apache takes 10; a 102 every few seconds may tell of a long WebDAV operation."""
+
 
 class AnswerParser:
     """State is kept for the connection, not per answer: `expect` resets it. httptools calls the `on_` methods."""
@@ -24,7 +27,8 @@ class AnswerParser:
     __slots__ = (
         "_bare",
         "_heads",
-        "_interim",
+        "_interims",
+        "_is_interim",
         "_lines",
         "_max_head",
         "_method",
@@ -35,7 +39,7 @@ class AnswerParser:
         "chunks",
         "continued",
         "headers",
-        "hints",
+        "interim",
         "keep",
         "length",
         "phase",
@@ -61,14 +65,15 @@ class AnswerParser:
         """Whether the connection may carry another exchange."""
         self.continued = False
         """`100 Continue` came."""
-        self.hints: HeaderList | None = None
-        """The header lines of a 103 that nobody took yet."""
+        self.interim: list[tuple[int, HeaderList]] | None = None
+        """Status and header lines of the interim responses that nobody took yet."""
         self.size = 0
         """Of `chunks`, the body as far as it came and was not taken yet."""
         self._method = method
         self._lines: HeaderList = []
         self._bare = self._rest = 0
-        self._interim = False
+        self._interims = 0
+        self._is_interim = False
         self._untouched = method != "HEAD"
         """Nothing of the answer came; a head that comes whole may do without the parser."""
 
@@ -188,11 +193,14 @@ class AnswerParser:
 
     def _on_interim(self, status: int, lines: HeaderList, notes: dict[bytes, bytes]) -> None:
         check_interim(status, notes)
-        self._interim = True
+        self._is_interim = True
+        self._interims += 1
+        if self._interims > MAX_INTERIM:
+            raise BadUpstreamAnswer(f"more than {MAX_INTERIM} interim responses")
         if status == 100:
             self.continued = True
-        elif status == 103:
-            self.hints = lines
+        else:
+            self.interim = [*(self.interim or ()), (status, passed_on(status, self._method, lines, notes))]
 
     def _on_final(self, status: int, lines: HeaderList, notes: dict[bytes, bytes]) -> None:
         method = self._method
@@ -217,8 +225,8 @@ class AnswerParser:
             self.keep = False
 
     def on_message_complete(self) -> None:
-        if self._interim:
-            self._interim = False
+        if self._is_interim:
+            self._is_interim = False
         elif self.phase == BODY:
             self.phase = DONE
 

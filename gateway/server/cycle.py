@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 
-from gateway.core.asgi import ASGIApp, HeaderList, Message, Scope
+from gateway.core.asgi import INTERIM, ASGIApp, HeaderList, Message, Scope
 from gateway.errors import GatewayError
 from gateway.server.answering import STATUS_LINES, lines_of
 from gateway.server.closing import close
@@ -16,6 +16,8 @@ _log = logging.getLogger("uvicorn.error")
 _JOINED: Final = 16_384
 """Bytes of a first piece of body that are copied behind the head: cheaper than handing over two pieces."""
 _NO_CONTENT: Final = frozenset((204, 304))
+_EARLY_HINTS: Final = 103
+_INTERIM: Final = range(102, 200)  # 100 is ours to send (RFC 9110 §10.1.1), 101 leaves HTTP
 _TEXT: Final = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
 _RETRY: Final = [*_TEXT, (b"retry-after", b"1")]
 
@@ -196,10 +198,20 @@ class Cycle:
         elif kind == "http.response.start" and not self.response_started:
             self._begin(message["status"], message.get("headers", ()))
             self._connection.loop.call_soon(self._flush_head)
+        elif kind == INTERIM and not self.response_started:
+            self._interim(message["status"], message.get("headers", ()))
+        elif kind == "http.response.early_hint" and not self.response_started:
+            self._interim(_EARLY_HINTS, [(b"link", link) for link in message["links"]])
         else:
             raise RuntimeError(f"Unexpected ASGI message {kind!r}.")
 
     # The answer
+
+    def _interim(self, status: int, headers: Any) -> None:
+        lines, length, _, _ = lines_of(headers)
+        if status not in _INTERIM or length is not None:
+            raise RuntimeError("This is no interim response.")
+        self._transport.write(STATUS_LINES[status] + lines + b"\r\n")
 
     def _begin(self, status: int, headers: Any) -> None:
         lines, length, has_date, closes = lines_of(headers)
@@ -291,6 +303,9 @@ class OldCycle(BodyCycle):
     """HTTP/1.0 knows no chunks (RFC 9112 §6.1): an answer without a length ends with the connection."""
 
     __slots__ = ("_until_close",)
+
+    def _interim(self, status: int, headers: Any) -> None:
+        """Nothing: HTTP/1.0 has no interim responses (RFC 9110 §15.2)."""
 
     def _begin(self, status: int, headers: Any) -> None:
         self._until_close = False

@@ -2,17 +2,23 @@
 
 from collections import deque
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.core.asgi import INTERIM
 from gateway.server.cycle import Cycle, Flow
 from gateway.server.head import METHODS, LongLine, Refused, check_coding, check_host, check_lookalike
 from gateway.server.limits import Limits
 from gateway.server.names import MAX_LEARNED, WATCHED, common_names
 
 _NAMES = common_names()
+_OFFERED: Final[dict[str, dict[str, dict[str, Any]]]] = {
+    "1.1": {INTERIM: {}, "http.response.early_hint": {}},
+    "1.0": {},
+}
+"""ASGI extensions by the version of HTTP: clients of 1.0 know no interim responses (RFC 9110 §15.2)."""
 
 
 class Phase(IntEnum):
@@ -181,6 +187,7 @@ class HeadReader(HttpToolsProtocol):
             "query_string": query,
             "headers": self.headers,
             "state": self.app_state.copy(),
+            "extensions": _OFFERED[version],
         }
         return scope
 

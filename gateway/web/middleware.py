@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from gateway.core.asgi import ASGIApp, HeaderList, Message, Receive, Scope, Send
+from gateway.core.asgi import INTERIM, ASGIApp, HeaderList, Message, Receive, Scope, Send
 from gateway.core.forwarding import Forwarding
 from gateway.core.front import Front
 from gateway.core.gate import Decision
@@ -82,6 +82,8 @@ class _Exchange:
         kind = message["type"]
         if kind == "websocket.close":
             self.status = 403
+        if kind == INTERIM:
+            return {**message, "headers": application_headers(message.get("headers", ()), None, self.now)}
         if kind not in _STARTS:
             return message
         self.status = message.get("status", 101)

@@ -126,13 +126,6 @@ async def test_a_very_long_target_travels():
     assert received.startswith(b"GET " + path + b" HTTP/1.1\r\n")
 
 
-async def test_early_hints_are_dropped_where_the_server_has_no_way_to_send_them():
-    """103 and other 1xx come before the answer and do not disturb it."""
-    answer = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" + OK
-    _, seen = await exchanged(answer)
-    assert seen == b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n" + CLOSE + b"\r\nok"
-
-
 async def test_pieces_reach_the_client_at_once():
     """SSE: no piece waits for the next one, nor for the answer's end."""
     go = asyncio.Event()
