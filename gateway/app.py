@@ -133,7 +133,7 @@ class Gateway(Middleware):
                 public_url=settings.public_url,
                 trusted=trusted,
             ),
-            refusals=Refusals(paths),
+            refusals=Refusals(paths, keep_fragment=settings.sign_in.keep_fragment),
             own={
                 paths.login: flow.login,
                 paths.callback: flow.callback,

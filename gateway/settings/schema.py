@@ -243,6 +243,9 @@ class SignIn(Section):
         default="/", description="Where the browser lands after sign-out; register it at the provider too."
     )
     return_origins: tuple[Origin, ...] = Field(default=(), description="Other origins that return_to may name.")
+    keep_fragment: bool = Field(
+        default=False, description="Keep what follows # in an address, by a page with a script before each sign-in."
+    )
 
     @field_validator("callback_path")
     @classmethod

@@ -69,9 +69,11 @@ class FlowPaths:
     def redirect_uri(self) -> str:
         return self.public_url + self.callback
 
-    def login_to(self, return_to: str) -> str:
-        """The address that signs in and then goes to `return_to`."""
-        return f"{self.login}?{urlencode({'return_to': return_to}, quote_via=quote, safe='/')}"
+    def login_to(self, return_to: str, *, by_itself: bool = False) -> str:
+        """The address that signs in and then goes to `return_to`, its last parameter. `by_itself`: nobody asked for it,
+        so that sign-ins are counted on."""
+        asked = {"by": "itself"} if by_itself else {}
+        return f"{self.login}?{urlencode({**asked, 'return_to': return_to}, quote_via=quote, safe='/')}"
 
 
 class _Visit(NamedTuple):
@@ -130,6 +132,8 @@ class AuthFlow:
             return unprompted()
         if self._signed_in(visit):
             return self._arrive(target, [])
+        if single(scope["query_string"], "by") == "itself":
+            return await self.begin(scope, target, now)
         response = await self._start(visit, target, attempt=1)
         return with_cookies(response, [self._cookies.forget_sign_ins()])
 

@@ -30,11 +30,16 @@ form{margin:0}
 
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
+_SCRIPT: Final = 'location.replace(document.querySelector("a").href+encodeURIComponent(location.hash))'
+_SCRIPT_HASH: Final = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+
 CONTENT_SECURITY_POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; frame-ancestors 'none'"
 )
 """Our pages run no script, load nothing, and are framed by nobody. No `form-action`: signing out is a POST to the gateway
 that the browser is then redirected away from, and Chromium applies `form-action` to the redirect's target too."""
+SCRIPT_POLICY: Final = f"{CONTENT_SECURITY_POLICY}; script-src 'sha256-{_SCRIPT_HASH}'"
+"""For the one page that runs a script, and no other script than that: see `with_fragment`."""
 
 
 REQUEST_ID_MARK: Final = "<!--request id-->"
@@ -72,6 +77,13 @@ def _refresh(address: str) -> str:
 def go_on(target: str) -> str:
     """In place of a redirect: for an address that is too long for a header, or where the browser has to start anew."""
     return page("You are being signed in", "This takes a moment.", actions=link(target, "Continue"), to=target)
+
+
+def with_fragment(login: str) -> str:
+    """Goes on to `login`, whose last parameter is the return address, with this page's own fragment at its end: only a
+    script can read that, and the form of a sign-in page would lose it."""
+    fallback = f"<noscript>{_refresh(login)}</noscript><script>{_SCRIPT}</script>"
+    return page("Please sign in", "You are being taken to the sign-in page.", actions=link(login, "Sign in") + fallback)
 
 
 def link(address: str, text: str, *, quiet: bool = False, top: bool = False) -> str:

@@ -17,19 +17,29 @@ from gateway.web.authflow import AuthFlow, FlowPaths
 class Refusals:
     """Builds every refusal: a page for people, JSON for programs."""
 
-    def __init__(self, paths: FlowPaths) -> None:
+    def __init__(self, paths: FlowPaths, *, keep_fragment: bool = False) -> None:
+        """`keep_fragment`: a sign-in begins with a page that can read the fragment of the address."""
         self._paths = paths
+        self._keep_fragment = keep_fragment
         self._targets = ReturnTargets(paths.public_url)
 
     async def sign_in(self, scope: Scope, flow: AuthFlow, now: int, *, bad_token: bool) -> Response:
         """For a visitor without a session: only a top-level navigation is redirected."""
         kind = _kind(scope)
         if kind is Navigation.REDIRECT and not bad_token:
-            return await flow.begin(scope, requested(scope), now)
+            return self._with_fragment(scope) or await flow.begin(scope, requested(scope), now)
         response = self._unauthorized(kind, scope)
         # RFC 9110 §15.5.2: each 401 carries a challenge; RFC 6750 §3.1.
         response.headers["www-authenticate"] = 'Bearer error="invalid_token"' if bad_token else "Bearer"
         return response
+
+    def _with_fragment(self, scope: Scope) -> Response | None:
+        """The page that begins a sign-in where fragments are kept; None where there is none, or no room for it."""
+        login = self._paths.login_to(requested(scope), by_itself=True)
+        if not self._keep_fragment or scope["method"] != "GET" or len(login) > _LONGEST_LOGIN:
+            return None
+        headers = {"content-security-policy": pages.SCRIPT_POLICY, "www-authenticate": "Bearer"}
+        return html(401, pages.with_fragment(login), headers=headers)
 
     def _unauthorized(self, kind: Navigation, scope: Scope) -> Response:
         if kind is Navigation.UNPROMPTED:
@@ -76,6 +86,9 @@ class Refusals:
         retry = self._targets.safe(requested(scope)) if scope.get("method") in ("GET", "HEAD") else None
         return html(status, pages.unavailable(title, sentence, retry, passes=status in _PASSING))
 
+
+_LONGEST_LOGIN: Final = 6 * 1024
+"""With a fragment at its end it still fits the 8 KiB that servers in front have for a request line."""
 
 _PASSING: Final = frozenset({503, 504})
 """RFC 9110 §15.6.4, §15.6.5: of overload, and of an upstream that is late. Any other 5xx may be a mistake in a file."""

@@ -124,3 +124,22 @@ async def test_three_tabs_with_long_addresses_come_back(tmp_path):
         for page, address in zip(pages, wanted, strict=True):
             await fill_in(page)
             await page.wait_for_url(address)
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_a_fragment_survives_a_sign_in_where_somebody_types(scripts, tmp_path):
+    """With `sign_in.keep_fragment` the place behind `#` is there again after user name and password; without scripts
+    the sign-in works as before."""
+    async with (
+        two_sites(tmp_path, make_authority(tmp_path), sign_in={"keep_fragment": True}) as stack,
+        chromium(stack.chromium_args) as browser,
+    ):
+        context = await browser.new_context(java_script_enabled=scripts)
+        page = await context.new_page()
+        await page.goto(stack.gateway_url + "/inbox?a=b#/mail/7?x=ä&y=%20'\"")
+        await page.wait_for_url("https://login.example/login?*")
+        await fill_in(page)
+        await page.wait_for_url(lambda url: url.startswith(stack.gateway_url + "/inbox?a=b"))
+
+        fragment = "#/mail/7?x=%C3%A4&y=%20'%22" if scripts else ""
+        assert page.url == stack.gateway_url + f"/inbox?a=b{fragment}"

@@ -1,6 +1,8 @@
 """Signing in through the gateway: one browser, many tabs, and everything that can go wrong on the way back."""
 
 import asyncio
+import base64
+import hashlib
 import html
 import re
 from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
@@ -736,3 +738,67 @@ async def test_behind_strict_cookies_the_callback_is_first_answered_by_a_page_of
     odd = await visitor.navigate("/oauth2/callback?code='\"><script>alert(1)</script>&state=\xe9")
     assert "<script>" not in odd.text
     assert goes_to(odd).startswith("/oauth2/callback?code=%27%22%3E%3Cscript%3E")
+
+
+KEEPING = {"sign_in": {"keep_fragment": True}}
+
+
+async def test_where_fragments_are_kept_a_page_begins_the_sign_in():
+    """The page runs one script, which its policy names by hash; its link works without; the sign-in that follows ends
+    at the address with its fragment."""
+    world = World(KEEPING)
+    visitor = world.visitor()
+
+    page = await visitor.navigate("/inbox?a=b")
+    script = re.search("<script>(.*)</script>", page.text)
+    link = html.unescape(re.findall('<a class="button" href="([^"]+)"', page.text)[0])
+    start = await visitor.navigate(f"{link}%23%2Fmail%2F7")
+    back = await visitor.navigate(world.provider.sign_in(start.headers["location"]))
+
+    assert page.status_code == 401
+    assert script
+    digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page.headers["content-security-policy"]
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert goes_to_itself(page.text) == link
+    assert back.headers["location"] == "/inbox?a=b#/mail/7"
+
+
+def goes_to_itself(text: str) -> str:
+    refresh = re.search(
+        r"""<noscript><meta http-equiv="refresh" content="0;url=&#x27;([^"]+)&#x27;"></noscript>""", text
+    )
+    assert refresh, text
+    return html.unescape(refresh[1])
+
+
+async def test_keeping_fragments_does_not_hide_a_loop():
+    """The sign-ins that the page begins are counted on: a browser that drops the session still gets the page that says
+    so, after as many sign-ins as without."""
+    world = World(KEEPING)
+    visitor = world.visitor()
+    for _ in range(4):
+        page = await visitor.navigate("/")
+        start = await visitor.navigate(goes_to_itself(page.text))
+        await visitor.navigate(world.provider.sign_in(start.headers["location"]))
+        visitor.client.cookies.delete("__Host-cg_session")
+
+    last = await visitor.navigate(goes_to_itself((await visitor.navigate("/")).text))
+
+    assert last.status_code == 400
+    assert "without its cookie" in last.text
+
+
+@pytest.mark.parametrize("kind", ["HEAD", "long", "script"])
+async def test_what_has_no_fragment_to_keep_gets_no_such_page(kind):
+    """HEAD has no page, an address that the login address could not carry is redirected, and a program gets JSON."""
+    visitor = World(KEEPING).visitor()
+
+    answer = await {
+        "HEAD": lambda: visitor.fetch("/", "HEAD", headers=NAVIGATION),
+        "long": lambda: visitor.navigate("/?" + "a=%20&" * 1000),
+        "script": lambda: visitor.fetch("/"),
+    }[kind]()
+
+    assert "<script>" not in answer.text
+    assert answer.status_code == (401 if kind == "script" else 302)
