@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from typing import Final, Self
 
-from gateway.errors import SettingsError
+from gateway.errors import SettingsError, StorageUnavailable
 from gateway.pool.accounts import Accounts
 from gateway.pool.codes import Codes
 from gateway.pool.grants import Grants
@@ -68,6 +68,9 @@ class Backend:
         """
         try:
             await self._prepare()
+        except StorageUnavailable as error:
+            await self.aclose()
+            raise SettingsError(f"database: {self.storage.name} cannot be used: {error}") from error
         except BaseException:
             await self.aclose()
             raise
@@ -145,7 +148,8 @@ class Backend:
     async def _purge_regularly(self) -> None:
         while True:
             await asyncio.sleep(PURGE_SECONDS)
-            await self.storage.purge(self.now())
+            with contextlib.suppress(StorageUnavailable):  # the next hour will do
+                await self.storage.purge(self.now())
 
 
 def _derive(key: bytes, label: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from gateway.errors import SettingsError, StorageUnavailable
 from gateway.pool.schema import VERSION
 from gateway.pool.versions import prepare, version_of
+
+_log = logging.getLogger(__name__)
 
 SQLITE_BUSY_MS: Final = 5000
 """How long a writer waits for another process's transaction, in milliseconds; ours take about one."""
@@ -70,7 +73,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection to read from, seeing one moment of the database (SQLite). Raises StorageUnavailable."""
-        with _translated():
+        with self._translated():
             async with self.engine.connect() as connection:
                 yield connection
 
@@ -80,11 +83,19 @@ class Database:
 
         Raises StorageUnavailable.
         """
-        with _translated():
+        with self._translated():
             async with self._alone(), self.engine.connect() as connection:
                 await connection.execution_options(pool_writes=True)
                 async with connection.begin():
                     yield connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except _FAILURES as error:
+            _log.warning("database: %s: %s", self.name, _words(error))
+            raise StorageUnavailable(_words(error)) from error
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
@@ -109,14 +120,6 @@ class Database:
         except Exception:
             connection.close()  # SQLAlchemy does not
             raise
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except _FAILURES as error:
-        raise StorageUnavailable(_words(error)) from error
 
 
 def _engine(url: str) -> AsyncEngine:

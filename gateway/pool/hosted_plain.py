@@ -1,5 +1,7 @@
 """Serve the pages outside an authorization request: `/logout`, `/error`, static files, and what development has."""
 
+import contextlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from gateway.errors import StorageUnavailable
 from gateway.pool import cookies, page_data, sso
 from gateway.pool.authorize import BackToClient, ErrorPage, missing_parameter
 from gateway.pool.desk import Desk
@@ -47,11 +50,8 @@ class PlainPages:
     async def logout(self, request: Request) -> Response:
         """End the browser's session, then go where Cognito would. It ends also when the addresses are wrong."""
         params = read_query(request)
-        values = cookies.every(request, sso.COOKIE)
-        if values:
-            async with self._desk.backend.storage.transaction() as tx:
-                for value in values:
-                    await SsoSessions(tx.sso).end(value)
+        with contextlib.suppress(StorageUnavailable):  # the browser at least is signed out
+            await self._end(cookies.every(request, sso.COOKIE))
         target = read_logout(params, self._desk.options.client(params.get("client_id")))
         response: Response
         if isinstance(target, BackToClient):
@@ -63,6 +63,12 @@ class PlainPages:
         self._desk.drop_cookie(response, sso.COOKIE)
         self._desk.drop_cookie(response, page_data.COOKIE)
         return response
+
+    async def _end(self, values: Sequence[str]) -> None:
+        if values:
+            async with self._desk.backend.storage.transaction() as tx:
+                for value in values:
+                    await SsoSessions(tx.sso).end(value)
 
     async def error(self, request: Request) -> Response:
         """Say what is wrong, in our own words: nothing of the query is repeated (H2, R14), except in development."""

@@ -3,8 +3,9 @@
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from gateway.errors import StorageUnavailable
 from gateway.pool import cookies, page_data, sso
-from gateway.pool.authorize import BackToClient, IssueCode, next_step
+from gateway.pool.authorize import BackToClient, IssueCode, error_location, next_step
 from gateway.pool.desk import Desk, Visit
 from gateway.pool.forms import Params, typed_username
 from gateway.pool.hosted_signup import ask_for_code
@@ -38,7 +39,17 @@ class SignInPages:
         ]
 
     async def authorize(self, visit: Visit) -> Response:
-        """A code at once if this browser is signed in already; else the sign-in page with the same query."""
+        """A code at once if this browser is signed in already; else the sign-in page with the same query.
+
+        When the database is busy or fails the application is told so (RFC 6749 §4.1.2.1): it may ask again.
+        """
+        try:
+            return await self._authorize(visit)
+        except StorageUnavailable:
+            ask = visit.ask
+            return RedirectResponse(error_location(ask.redirect_uri, {"error": "server_error"}, ask.state), 302)
+
+    async def _authorize(self, visit: Visit) -> Response:
         storage = self._desk.backend.storage
         async with storage.snapshot() as tx:
             _, auth_time = await self._signed_in(tx, visit)

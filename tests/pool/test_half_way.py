@@ -5,15 +5,12 @@ that one fails. The commit counts as a statement.
 """
 
 import shutil
-import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from gateway.core.secret import Secret
 from gateway.errors import StorageUnavailable
@@ -22,6 +19,7 @@ from gateway.pool.grants import OAuthError
 from gateway.pool.options import SeedUser
 from gateway.pool.refusals import PoolError
 from gateway.pool.sso import SsoSessions
+from tests.support.faults import faults
 from tests.support.pool import (
     CALLBACK,
     NOW,
@@ -41,33 +39,6 @@ SEEDS = (
     SeedUser(username=ADA, password=Secret(PASSWORD)),
     SeedUser(username=TEMP, password=Secret("Temporary 1!"), temporary_password=True),
 )
-
-
-class Faults:
-    """Lets so many statements pass, and fails the next."""
-
-    def __init__(self, passing: int | None) -> None:
-        self.passing = passing
-        self.seen = 0
-
-    def __call__(self, *_: object) -> None:
-        self.seen += 1
-        if self.passing is not None and self.seen > self.passing:
-            raise sqlite3.OperationalError("disk I/O error")
-
-
-@contextmanager
-def faults(backend: Backend, passing: int | None) -> Iterator[Faults]:
-    """Statements and commits fail from then on."""
-    engine, found = backend.storage.database.engine.sync_engine, Faults(passing)  # type: ignore[attr-defined]
-    events = ("before_cursor_execute", "commit")
-    for event in events:
-        sa.event.listen(engine, event, found)
-    try:
-        yield found
-    finally:
-        for event in events:
-            sa.event.remove(engine, event, found)
 
 
 @dataclass
