@@ -103,7 +103,7 @@ async def test_forgetting_goes_on_after_a_failure(
 
     monkeypatch.setattr(backend_module, "PURGE_SECONDS", 0)
     monkeypatch.setattr(backend_module, "SqlStorage", Failing)
-    database = shutil.copy(ready_database, tmp_path / "pool.db")
+    database = Path(shutil.copy(ready_database, tmp_path / "pool.db"))
     async with Backend(pool_options(database), clock=clock):
         await asyncio.wait_for(purged.wait(), 30)
 
