@@ -28,10 +28,15 @@ def executable() -> str:
 
 
 @asynccontextmanager
-async def chromium(more: Sequence[str] = ()) -> AsyncIterator[Browser]:
-    """A browser without windows; each context in it is a person of their own."""
+async def chromium(more: Sequence[str] = (), *, pages_kept: bool = False) -> AsyncIterator[Browser]:
+    """A browser without windows; each context in it is a person of their own. `pages_kept`: the back button finds pages
+    as they were left, as in every browser that people use."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable(), args=[*ARGS, *more])
+        browser = await playwright.chromium.launch(
+            executable_path=executable(),
+            args=[*ARGS, *more],
+            ignore_default_args=["--disable-back-forward-cache"] if pages_kept else None,
+        )
         try:
             yield browser
         finally:

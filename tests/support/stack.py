@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.app import Gateway, build
 from gateway.app_pool import build_pool
+from gateway.core.asgi import ASGIApp
 from gateway.demo.sample import sample_app
 from gateway.pool.mail import Mail
 from gateway.server import running
@@ -54,17 +55,19 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def local_stack(folder: Path, **changes: Any) -> AsyncIterator[Stack]:
+async def local_stack(folder: Path, app: Any = sample_app, **changes: Any) -> AsyncIterator[Stack]:
     """All on http://localhost, as in the demo. `changes` go into the gateway's settings."""
     ports = [free_port() for _ in range(3)]
     pool_url, gateway_url = f"http://localhost:{ports[0]}", f"http://localhost:{ports[1]}"
     provider = {"domain": pool_url, "issuer": f"{pool_url}/{POOL_ID}"}
-    async with _started(folder, ports, (pool_url, gateway_url), provider, changes, None) as stack:
+    async with _started(folder, ports, (pool_url, gateway_url), provider, changes, None, app) as stack:
         yield stack
 
 
 @asynccontextmanager
-async def two_sites(folder: Path, authority: TestAuthority, **changes: Any) -> AsyncIterator[Stack]:
+async def two_sites(
+    folder: Path, authority: TestAuthority, app: Any = sample_app, **changes: Any
+) -> AsyncIterator[Stack]:
     """The gateway on https://app.test and the pool on https://login.example: two sites, as in the world outside."""
     ports = [free_port() for _ in range(3)]
     back = f"https://localhost:{ports[0]}"
@@ -79,7 +82,7 @@ async def two_sites(folder: Path, authority: TestAuthority, **changes: Any) -> A
         },
     }
     urls = ("https://login.example", "https://app.test")
-    async with _started(folder, ports, urls, provider, changes, authority) as stack:
+    async with _started(folder, ports, urls, provider, changes, authority, app) as stack:
         stack.chromium_args = (
             f"--host-resolver-rules=MAP app.test:443 127.0.0.1:{ports[1]}, MAP login.example:443 127.0.0.1:{ports[0]}",
             f"--ignore-certificate-errors-spki-list={authority.spki}",
@@ -95,6 +98,7 @@ async def _started(
     provider: Mapping[str, Any],
     changes: Mapping[str, Any],
     authority: TestAuthority | None,
+    behind: ASGIApp,
 ) -> AsyncIterator[Stack]:
     pool_url, gateway_url = urls
     log, mails = io.StringIO(), list[Mail]()
@@ -118,7 +122,7 @@ async def _started(
     gateway = build(GatewaySettings.model_validate(settings), log=log)
     async with (
         running(pool, port=ports[0], certificate=certificate, grace=1),
-        running(sample_app, port=ports[2], grace=1) as app,
+        running(behind, port=ports[2], grace=1) as app,
         running(gateway, port=ports[1], certificate=certificate, grace=1),
     ):
         yield Stack(gateway, gateway_url, pool_url, app.url, log=log, mails=mails)
