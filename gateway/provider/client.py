@@ -29,7 +29,7 @@ from gateway.core.exchange import (
 )
 from gateway.core.session import TokenSet, claim_at
 from gateway.core.tokens import Expected, expires_at, verify_access_token, verify_id_token
-from gateway.errors import BadToken, ProviderError, TokenExpired, TokenNotYet
+from gateway.errors import BadToken, ProviderError, ProviderUnavailable, TokenExpired, TokenNotYet
 from gateway.provider.backchannel import carry
 from gateway.provider.discovery import Discovery
 from gateway.provider.keys import Keys
@@ -152,12 +152,18 @@ class Provider:
         return read_userinfo(await self._ask(userinfo_call(url, access_token)), sub)
 
     async def revoke(self, refresh_token: str) -> None:
-        """Revoke a refresh token, best effort, within 2 s. Never raises."""
-        with suppress(ProviderError, TimeoutError):
+        """Revoke a refresh token, best effort, within 2 s, where the provider can. Never raises."""
+        try:
             async with asyncio.timeout(REVOKE_SECONDS):
-                url = await self._discovery.needed("revocation_endpoint")
+                url = await self._discovery.endpoint("revocation_endpoint")
+                if url is None:
+                    return
                 _, client = await self._token_endpoint()
-                await self._ask(revoke_call(url, client, refresh_token))
+                answer = await self._ask(revoke_call(url, client, refresh_token))
+                if answer.status != 200:
+                    raise ProviderUnavailable(f"{url}: answered {answer.status}")
+        except (ProviderError, TimeoutError) as error:
+            _log.warning("a refresh token could not be revoked and lives on: %s", str(error) or "no answer in time")
 
     async def verify_bearer(
         self, token: str, now: int, client_ids: Collection[str], audiences: Collection[str]

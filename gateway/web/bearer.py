@@ -1,5 +1,6 @@
 """Recognise programs by the access token that they bring."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Protocol
@@ -12,6 +13,9 @@ from gateway.sessions.service import Live
 
 _CACHE_BYTES: Final = 16 * 2**20
 """About 1,500 of Cognito's usual tokens, 300 of its longest."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class Verifier(Protocol):
@@ -69,7 +73,11 @@ class Bearers:
         if live is not None and now < live.session.access_expires_at:
             self._known.move_to_end(token)
             return live
-        claims = await self._verifier.verify_bearer(token, now, self._client_ids, self._audiences)
+        try:
+            claims = await self._verifier.verify_bearer(token, now, self._client_ids, self._audiences)
+        except BadToken as error:
+            _log.debug("an access token is refused: %s", error)  # anybody can bring one
+            raise
         session = _as_session(token, claims, groups_in(claims, self._groups_claim))
         live = Live(session, self._render(session), frozenset(session.groups))
         self._keep(token, live)

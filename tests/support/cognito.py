@@ -51,6 +51,7 @@ class FakeCognito:
     published: tuple[str, ...] = ("id", "access")
     """The keys in the key set."""
     revoked: list[str] = field(default_factory=list)
+    revokes: bool = True
     refreshed: int = 0
 
     def __post_init__(self) -> None:
@@ -102,6 +103,8 @@ class FakeCognito:
         if request.url.path == "/oauth2/token":
             return self._token(form)
         if request.url.path == "/oauth2/revoke":
+            if not self.revokes:
+                return answer(400, {"error": "invalid_request"})
             self.revoked.append(form["token"])
             return answer(200, b"")
         return answer(404, b"")

@@ -138,6 +138,36 @@ async def test_a_failed_refresh_is_one_warning(spoil, reason):
     assert warning["message"].startswith(reason)
 
 
+async def test_a_bad_access_token_is_explained_for_debugging_alone():
+    """Its reason is found by who looks for it; strangers cannot fill the log with warnings."""
+    world = World()
+    for level, said in (("info", []), ("debug", ["an access token is refused: aud ['x'] does not name this service"])):
+        with logging_restored():
+            configure(world.log, lambda: world.now, style="json", level=level)
+            token = world.provider.access_token(aud="x")
+            await world.visitor().fetch("/", headers={"authorization": f"Bearer {token}"})
+        assert warnings(world) == []
+        refused = [line["message"] for line in lines(world) if "refused" in line.get("message", "")]
+        assert refused == said
+        assert token not in world.log.getvalue()
+
+
+@pytest.mark.parametrize(("spoil", "count"), [(None, 0), ("down", 1), ("refuses", 1)])
+async def test_a_refresh_token_that_lives_on_after_sign_out_is_a_warning(spoil, count):
+    """A sign-out that the provider did not follow says so, without the token."""
+    world = World()
+    visitor = world.visitor()
+    await visitor.sign_in()
+    with log_of(world):
+        world.provider.down = spoil == "down"
+        world.provider.revokes = spoil != "refuses"
+        headers = {"sec-fetch-site": "same-origin", "origin": "https://app.test"}
+        await visitor.fetch("/oauth2/logout", "POST", headers=headers)
+        said = warnings(world)
+    assert len(said) == count
+    assert all("lives on" in line["message"] and "refresh-" not in line["message"] for line in said)
+
+
 async def test_failed_keys_are_one_warning_and_the_reason_of_readyz():
     """/readyz says why the provider is not ready, and no more of it once it is."""
     world = World()
