@@ -68,7 +68,7 @@ def check_attributes(options: PoolOptions, client: AppClient, attributes: Mappin
 
     A `preferred_username` that is a sign-in name is not for sign-up: until an account is confirmed, it is anybody's.
     """
-    if "preferred_username" in options.alias_attributes and "preferred_username" in attributes:
+    if "preferred_username" in _names(options) and "preferred_username" in attributes:
         raise invalid("Preferred username cannot be provided for unconfirmed account")
     for name, value in attributes.items():
         if name not in STANDARD_ATTRIBUTES and name not in options.custom_attributes:

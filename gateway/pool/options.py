@@ -156,7 +156,7 @@ class PoolOptions:
             object.__setattr__(self, "issuer", f"{self.base_url}/{self.pool_id}")
         if self.username_attributes and self.alias_attributes:
             raise ValueError("alias_attributes: cannot be combined with username_attributes")
-        if "preferred_username" in set(self.alias_attributes) & set(self.required_attributes):
+        if "preferred_username" in {*self.username_attributes, *self.alias_attributes} & set(self.required_attributes):
             raise ValueError("required_attributes: preferred_username is a sign-in name, which sign-up does not take")
         if self.mail.kind == "mailbox" and not self.development:
             raise ValueError("mail.kind: 'mailbox' shows codes to anybody: it needs development mode")

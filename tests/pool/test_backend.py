@@ -191,3 +191,12 @@ async def test_an_existing_database_keeps_its_mode(tmp_path, clock):
         pass
 
     assert stat.S_IMODE((tmp_path / "pool.db").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("names", [{"username_attributes": ()}, {"username_attributes": ("email",)}])
+def test_a_sign_in_name_that_sign_up_refuses_is_not_required(names):
+    """Y5: a preferred username that is a sign-in name cannot be required: nobody could sign up."""
+    kind = "username_attributes" if names["username_attributes"] else "alias_attributes"
+    changes = {**names, kind: (*names["username_attributes"], "preferred_username")}
+    with pytest.raises(ValueError, match="required_attributes: preferred_username is a sign-in name"):
+        options_for(Path("/nowhere"), **changes, required_attributes=("preferred_username",))
