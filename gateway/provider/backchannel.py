@@ -43,14 +43,23 @@ async def carry(http: httpx.AsyncClient, call: Call) -> Answer:
         raise ProviderUnavailable(f"{_reason(error)} at {_where(call)}") from error
 
 
+def _first_cause(error: Exception) -> str:
+    """The words of the system or of OpenSSL: "All connection attempts failed", on top of them, says nothing."""
+    words, cause = str(error), error.__cause__ or error.__context__
+    while cause is not None:
+        words = str(cause) if isinstance(cause, OSError) else words
+        cause = cause.__cause__ or cause.__context__
+    return words
+
+
 def _date(response: httpx.Response) -> str:
     date = response.headers.get("date", "")
     return date if len(date) < 40 and date.isascii() and date.isprintable() else ""
 
 
 def _reason(error: Exception) -> str:
-    # The words of other errors may quote what was sent, a secret too; these are of the system and of OpenSSL.
-    words = str(error) if isinstance(error, httpx.ConnectError) else ""
+    # The words of other errors may quote what was sent, a secret too.
+    words = _first_cause(error) if isinstance(error, httpx.ConnectError) else ""
     return f"{type(error).__name__} ({words})" if words else type(error).__name__
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import socket
 from collections.abc import AsyncIterator
 
 import httpx
@@ -61,7 +62,7 @@ async def test_the_systems_authorities_are_trusted(trust_env, monkeypatch, tmp_p
     async with running(Recorder(), certificate=pair) as server:
         call = Call("GET", f"https://localhost:{server.port}/")
         async with back_channel(trust_env=trust_env) as http:
-            with pytest.raises(ProviderUnavailable):
+            with pytest.raises(ProviderUnavailable, match="certificate verify failed"):
                 await carry(http, call)
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
         async with back_channel(trust_env=trust_env) as http:
@@ -74,6 +75,17 @@ def test_no_other_list_of_authorities_is_used(monkeypatch):
     monkeypatch.delenv("SSL_CERT_DIR", raising=False)
     monkeypatch.setattr("certifi.where", lambda: pytest.fail("certifi was asked"))
     back_channel()
+
+
+async def test_the_first_cause_of_a_failed_connection_is_said():
+    """Nobody listens there: the system's own words, not those of a library on top."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    async with back_channel(trust_env=False) as http:
+        with pytest.raises(
+            ProviderUnavailable, match=r"^ConnectError \(.*([Rr]efused|Connect call failed).*\) at http://"
+        ):
+            await carry(http, Call("GET", f"http://127.0.0.1:{port}/"))
 
 
 async def test_a_body_of_the_largest_size():
