@@ -73,11 +73,16 @@ def for_one_person(spoken: Spoken, now: int, *, personal: bool) -> Control:
     lowered = {piece.lower() for piece in directives}
     kept = [piece for piece in directives if piece and not piece.lower().startswith(_NOT_KEPT)]
     is_asked_for = b"no-store" in lowered or b"no-cache" in lowered
-    lives = not is_asked_for and any(piece.startswith(b"max-age") for piece in lowered)
+    lives = not is_asked_for and any(map(_is_lifetime, lowered))
     if not (is_asked_for or lives):
         lives = bool(spoken.expires)
         kept += _lifetime(spoken, now, personal=personal)
     return Control(b", ".join((b"private", *kept)), lives)
+
+
+def _is_lifetime(directive: bytes) -> bool:
+    # Browsers that cannot read it guess one: `max-age =60` and `max-age="60"` are none to Chromium.
+    return directive.startswith(b"max-age=") and directive[8:].isdigit()
 
 
 _NOT_KEPT = (b"public", b"s-maxage", b"private")  # `private="x"` keeps only that line private (RFC 9111 §5.2.2.7)

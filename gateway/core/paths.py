@@ -170,9 +170,9 @@ def _without_authority(form: re.Pattern[str], text: str) -> str:
     return rest if rest.startswith("/") else "/" + rest
 
 
-def _without_end_blanks(text: str) -> str:
-    # The URL standard removes them; a decoder before it finds them in `%20`.
-    return text.rstrip(" ")
+def _without_outer_blanks(text: str) -> str:
+    # The URL standard removes them; a decoder before it finds them in `%20`, and behind a host that Node took away.
+    return "/" + text[1:].strip(" ")
 
 
 def _without_parameters(text: str) -> str:
@@ -215,7 +215,7 @@ _STEPS: tuple[tuple[Callable[[str], str], int], ...] = (
     (_without_overlong, 0),
     (_without_rest, 0),
     *((partial(_without_authority, form), 0) for form in _AUTHORITIES),
-    (_without_end_blanks, 0),
+    (_without_outer_blanks, 0),
     (_without_parameters, 0),
     (_backslashes_turned, 0),
     (_slashes_merged, 0),

@@ -121,6 +121,7 @@ def test_escapes_deeper_than_two_are_not_followed() -> None:
         b"//user%41@host%70rivate",
         b"/.//host/private",
         b"/private%20",
+        b"/\\%20private",
     ],
 )
 def test_a_host_before_the_path_hides_nothing(raw: bytes) -> None:
