@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -128,6 +129,28 @@ def test_letters_beyond_ascii_are_folded_as_they_are_and_encoded(path: str) -> N
     """U4: the decoded reading is folded, on rule and path alike."""
     for raw in (path.encode(), "".join(f"%{byte:02x}" if byte > 127 else chr(byte) for byte in path.encode()).encode()):
         assert LENIENT.judge("GET", raw).rule == "menu"
+
+
+SPELLINGS = st.sampled_from(
+    [str, str.upper, str.swapcase, lambda text: text + "/", lambda text: text + "/.", str.title]
+)
+
+
+@pytest.mark.property
+@given(
+    st.lists(st.text("abZ\u00e9\u017f", min_size=1, max_size=3), min_size=1, max_size=3),
+    st.lists(SPELLINGS, max_size=3),
+)
+def test_no_spelling_leaves_a_closed_path(segments: list[str], spellings: list[Callable[[str], str]]) -> None:
+    """U4: in whatever case and with whatever end it is written, a path stays closed; a public one opens itself."""
+    path = "/" + "/".join(segments)
+    spelled = path
+    for spelling in spellings:
+        spelled = spelling(spelled)
+    closed = AccessRules([Rule(path=path, allow=Allow.NOBODY), Rule(path="/**", allow=Allow.ANYONE)])
+    public = AccessRules([Rule(path=path, allow=Allow.ANYONE), Rule(path="/**", allow=Allow.NOBODY)])
+    assert closed.judge("GET", spelled.encode()).allow is Allow.NOBODY
+    assert (public.judge("GET", spelled.encode()).allow is Allow.ANYONE) == (spelled == path)
 
 
 def test_case_can_be_exact() -> None:
