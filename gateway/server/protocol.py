@@ -8,6 +8,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
+from gateway.core.asgi import BARE_QUERY
 from gateway.server.closing import bound_unsent, close, finish_writing, reset
 from gateway.server.cycle import BodyCycle, Cycle, Flow, OldCycle
 from gateway.server.deadlines import sweeper_of
@@ -58,7 +59,7 @@ class GatewayProtocol(HeadReader):
         self._deadline = self.loop.time() + self.limits.header_seconds
         self._sweeper.add(self)
         if self.limits.connections and len(self.connections) > self.limits.connections:
-            self._say_last(Refused(503, "Too many connections.").answer())
+            self._say_last(self._said(Refused(503, "Too many connections.")))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the application that waits; requests that wait in the queue never start."""
@@ -127,7 +128,7 @@ class GatewayProtocol(HeadReader):
         except httptools.HttpParserUpgrade as stop:
             self._switch(data[stop.args[0] :])
         except httptools.HttpParserError as error:
-            self._fail(refusal_of(error))
+            self._fail(refusal_of(error, data))
         else:
             if self._upgrade is MISREAD and self._phase is BODY:
                 self.on_message_complete()
@@ -174,6 +175,8 @@ class GatewayProtocol(HeadReader):
         method = self._judge(version)
         path, query = split_target(method, self.url, self._host)
         scope = self._scope(version, method, path, query)
+        if not query and self.url.endswith(b"?"):
+            scope[BARE_QUERY] = True
         self.headers = []  # trailers, if any
         self._phase = BODY
         self._progress = True
@@ -269,9 +272,12 @@ class GatewayProtocol(HeadReader):
                 self.transport.abort()
                 return
         if self._running is not None:
-            self._last_words = refused.answer()
+            self._last_words = self._said(refused)
         else:
-            self._say_last(refused.answer())
+            self._say_last(self._said(refused))
+
+    def _said(self, refused: Refused) -> bytes:
+        return refused.answer(self.server_state.default_headers)
 
     def _say_last(self, answer: bytes) -> None:
         self._last_words = None

@@ -9,7 +9,16 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.core.asgi import INTERIM
 from gateway.server.cycle import Cycle, Flow
-from gateway.server.head import METHODS, LongLine, Refused, check_coding, check_host, check_lookalike
+from gateway.server.head import (
+    METHODS,
+    LongLine,
+    Refused,
+    authority_of,
+    check_coding,
+    check_host,
+    check_lookalike,
+    check_method,
+)
 from gateway.server.limits import Limits
 from gateway.server.names import MAX_LEARNED, WATCHED, common_names
 
@@ -132,14 +141,12 @@ class HeadReader(HttpToolsProtocol):
         """Every check of a head but its target's; the method's name."""
         if version not in {"1.1", "1.0"}:
             raise Refused(505, "The HTTP version is not supported.")
-        method = METHODS.get(self.parser.get_method())
-        if method is None:
-            raise Refused(405, "The method is not allowed.")
+        name = self.parser.get_method()
+        method = METHODS.get(name) or check_method(name)
         if self._hosts != 1:
             self._check_missing_host(version)
         elif self._host != self._good_host:
-            check_host(self._host)
-            self._good_host = self._host
+            self._set_host(check_host(self._host))
         if self._codings is not None:
             check_coding(self._codings, version)
         self._check_size()
@@ -151,7 +158,15 @@ class HeadReader(HttpToolsProtocol):
         """HTTP/1.0 may leave it out (RFC 9112 §3.2), as load balancers' probes do."""
         if self._hosts or version != "1.0":
             raise Refused(400, "Exactly one Host header is needed.")
-        self._host = b""
+        self._host = authority_of(self.url)
+        if self._host:
+            self.headers.append((b"host", self._host))
+
+    def _set_host(self, host: bytes) -> None:
+        """Remember a good one; every reader of it sees the same form."""
+        if host != self._host:
+            self.headers[:] = [(name, host if name == b"host" else value) for name, value in self.headers]
+        self._host = self._good_host = host
 
     def _check_size(self) -> None:
         if len(self.headers) > self.limits.header_count:

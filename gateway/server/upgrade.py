@@ -52,6 +52,7 @@ class Handshake(asyncio.Protocol):
         self._tunnel = Tunnel(connection.loop, connection.transport, self._peers, connection.limits)
         self._terminated: _Terminated | None = None
         self._connection: GatewayProtocol | None = connection
+        self._state = connection.server_state
         self._linger_seconds = connection.limits.linger_seconds
         self._loop = connection.loop
         self.scope = _websocket_scope(dict(connection.scope), self._tunnel)
@@ -78,7 +79,7 @@ class Handshake(asyncio.Protocol):
         if self._answered or self.transport.is_closing():
             reset(self.transport)
         else:
-            self.transport.write(Refused(500, "The application failed.").answer())
+            self.transport.write(Refused(500, "The application failed.").answer(self._state.default_headers))
             self._close()
 
     # asyncio.Protocol
@@ -154,10 +155,13 @@ class Handshake(asyncio.Protocol):
             self._accept(message.get("headers", ()))
         elif kind == "websocket.http.response.start":
             self._answered = True
-            self.transport.write(_head(message["status"], [*message.get("headers", ()), (b"connection", b"close")]))
+            lines = [*message.get("headers", ()), (b"connection", b"close")]
+            if not any(name.lower() == b"date" for name, _ in lines):
+                lines += self._state.default_headers
+            self.transport.write(_head(message["status"], lines))
         elif kind == "websocket.close":
             self._answered = True
-            self.transport.write(Refused(403, "The WebSocket was refused.").answer())
+            self.transport.write(Refused(403, "The WebSocket was refused.").answer(self._state.default_headers))
             self._close()
         else:
             raise RuntimeError(f"Unexpected ASGI message '{kind}' before the handshake's answer.")

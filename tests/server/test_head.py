@@ -15,11 +15,21 @@ from gateway.server.head import Refused, check_coding, check_host, check_lookali
         b"[::1]",
         b"[2001:db8::1]:443",
         b"my_service:80",
+        b"a:0",
+        b"a:65535",
+        b"[::ffff:192.0.2.1]:8080",
+        b"[::]",
     ],
 )
 def test_hosts_that_are_names_or_addresses_pass(host):
     """F4: a name, an address, with or without a port."""
-    check_host(host)
+    assert check_host(host) == host
+
+
+@pytest.mark.parametrize("host", [b"a", b"app.example.com", b"127.0.0.1", b"[::1]"])
+def test_an_empty_port_is_no_port(host):
+    """F4: RFC 3986 §6.2.3: `Host: a:` means `Host: a`, and every later reader sees that."""
+    assert check_host(host + b":") == host
 
 
 @pytest.mark.parametrize(
@@ -34,14 +44,35 @@ def test_hosts_that_are_names_or_addresses_pass(host):
             b"a/b",
             b"a\\b",
             b"a:b",
-            b"a:",
             b"a:80:80",
             b"::1",
             b"[::1",
             b"[x]",
             b"a#b",
         ],
-        *[b"a?b", b"a%00", b"\xc3\xa4", b".", b"-a", b"a:123456", b"a" * 256 + b":65535", b"a" * 300, b"http://a"],
+        *[
+            b"a?b",
+            b"a%00",
+            b"\xc3\xa4",
+            b".",
+            b"-a",
+            b"a:123456",
+            b"a:65536",
+            b"a:99999",
+            b"[::1]:99999",
+            b"[1.2.3.4]",
+            b"[:::]",
+            b"[1:2]",
+            b"[::1::]",
+            b"[12345::]",
+            b"[::1]x",
+            b"[::g]",
+            b"a::",
+            b"[::1]::",
+            b"a" * 256 + b":65535",
+            b"a" * 300,
+            b"http://a",
+        ],
     ],
 )
 def test_other_hosts_are_refused(host):
@@ -88,6 +119,14 @@ def test_targets_with_two_readings_are_refused(target):
     """E3, F3: a fragment, an authority that is not the Host's, an asterisk without OPTIONS."""
     with pytest.raises(Refused):
         split_target("GET", target, b"h")
+
+
+@pytest.mark.parametrize("target", [b"http://h", b"https://H"])
+def test_options_for_a_whole_server_become_the_asterisk(target):
+    """RFC 9112 §3.2.4: the absolute form without path and query."""
+    assert split_target("OPTIONS", target, b"h") == (b"*", b"")
+    assert split_target("OPTIONS", target + b"/", b"h") == (b"/", b"")
+    assert split_target("OPTIONS", target + b"?", b"h") == (b"/", b"")
 
 
 def test_the_asterisk_is_for_options():
