@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.proxy.heads import Heads, forgiven, normal
 from gateway.proxy.options import UpstreamOptions
 from gateway.server import running
-from tests.support.raw_http import head, status
+from tests.support.raw_http import head, status, statuses
 from tests.support.tunnels import SWITCH, Gate, handshake, raw_upstream
 from tests.support.wire import OK, answering, get, proxied, scripted
 
@@ -61,7 +61,8 @@ async def test_a_lenient_upstream_is_understood(answer, value):
     """The response is whole and tidy, and the connection carries the next one."""
     async with scripted(answering(answer, OK)) as upstream, proxied(lenient(upstream)) as server:
         first, second = await get(server), await get(server)
-    assert (status(first), head(first)[b"x"]) == (200, value)
+    final = first[first.rindex(b"HTTP/1.1 ") :]  # behind interim responses, which pass too
+    assert (status(final), head(final)[b"x"]) == (200, value)
     assert first.endswith((b"\r\n\r\nok", b"\r\n\r\n" + CHUNKS))
     assert second.endswith(b"\r\n\r\nok")
     assert len(upstream.peers) == 1
@@ -74,7 +75,7 @@ async def test_leniency_is_for_the_upstream_that_has_it(answer):
         strict = UpstreamOptions(servers=(other.url,), prefix="/strict")
         async with proxied(lenient(one), strict) as server:
             assert status(await get(server, b"/strict/x")) == 502
-            assert status(await get(server, b"/x")) == 200
+            assert statuses(await get(server, b"/x"))[-1] == 200
 
 
 @pytest.mark.parametrize("answer", STILL_BAD.values(), ids=STILL_BAD.keys())
