@@ -13,6 +13,7 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def execute(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code. Wrong arguments raise SystemExit(2), as argparse has it."""
     _open_streams()
-    given = _parser().parse_args(arguments)
+    given = _parsed(arguments)
     command: Command = given.command
     try:
         code = command(given)
@@ -75,10 +76,21 @@ def execute(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def _parsed(arguments: Sequence[str] | None) -> Namespace:
+    parser = _parser()
+    given, rest = parser.parse_known_args(arguments)
+    if rest:
+        hint = "" if any(word.startswith("-") for word in rest) else "; a settings file is named with -c FILE"
+        parser.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+    return given
+
+
 def _open_streams() -> None:
-    """Python has None for a stream that the shell has closed (`>&-`)."""
+    """Python has None for a stream that the shell has closed (`>&-`); one of ASCII only shows other letters escaped."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - as long as the process
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _discard_output() -> None:

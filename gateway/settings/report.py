@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from gateway.settings.document import Document, KeyPath, Mistake
 from gateway.settings.findings import Refused
+from gateway.settings.interpolation import looks_unfilled
 from gateway.settings.schema import METHOD, SCOPE
 from gateway.settings.suggest import known_keys, meant, nearest
 
@@ -115,6 +116,8 @@ def _key_path(location: Sequence[str | int], data: Any) -> KeyPath:
 def _shown(document: Document, path: KeyPath, kind: str) -> str:
     """What the file says at a key, for the operator's eyes: as written, before variables and files are filled in."""
     text = document.texts.get(path)
+    if text is not None and looks_unfilled(text):
+        return "; a variable is written ${NAME}, with braces"
     if text is None or kind in {"extra_forbidden", "missing"} or SECRET_KEYS & set(path):
         return ""
     if re.search(r"//[^/]*@", text):  # a password in an address

@@ -90,6 +90,14 @@ def test_a_reader_that_has_enough_is_no_error():
     assert (left.returncode, left.stdout, left.stderr) == (0, "{\n", "")
 
 
+def test_a_terminal_of_ascii_is_no_error(tmp_path):
+    """A file name that it cannot show is escaped."""
+    file = tmp_path / "caf\u00e9.yaml"
+    file.write_text(POOL.format(port=1, folder=tmp_path))
+    left = process("pool", "check", "-c", str(file), PYTHONIOENCODING="ascii")
+    assert (left.returncode, left.stdout) == (0, f"{tmp_path}/caf\\xe9.yaml: no mistakes\n")
+
+
 def test_closed_streams_are_no_error(tmp_path):
     """`>&- 2>&-`: what nobody wants to read is not written, and mistakes still have their code."""
     assert process("secret", shell=">&- 2>&-").returncode == 0

@@ -54,6 +54,12 @@ def report(content: str | bytes) -> list[str]:
         ("${COOKIE_SECRET}", "${COOKIE_SECRET", "8: session.secrets[0]: has ${ without its }; write $${ for a literal ${"),
         ("${COOKIE_SECRET}", "${file:nope}", "8: session.secrets[0]: file nope cannot be read: No such file or directory"),
         ("https://app.example.com", "${PUBLIC_URL}", "6: public_url: environment variable PUBLIC_URL is not set"),
+        ("https://app.example.com", "$PUBLIC_URL", "6: public_url: must begin with http:// or https://; a variable is written ${NAME}, with braces"),
+        (
+            '"${COOKIE_SECRET}"',
+            "$COOKIE_SECRET",
+            "8: session.secrets[0]: is shorter than 32 characters; make a new one with `cognito-gateway secret`; a variable is written ${NAME}, with braces",
+        ),
         ("https://app.example.com", "%PUBLIC%", f"6: {QUOTE_IT}"),
         ("https://app.example.com", "`https://a`", f"6: {QUOTE_IT}"),
         ("https://app.example.com", "@app", f"6: {QUOTE_IT}"),
