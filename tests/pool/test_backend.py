@@ -200,3 +200,16 @@ def test_a_sign_in_name_that_sign_up_refuses_is_not_required(names):
     changes = {**names, kind: (*names["username_attributes"], "preferred_username")}
     with pytest.raises(ValueError, match="required_attributes: preferred_username is a sign-in name"):
         options_for(Path("/nowhere"), **changes, required_attributes=("preferred_username",))
+
+
+@pytest.mark.parametrize(("development", "level"), [(True, 1), (False, 2)])
+async def test_only_development_may_lose_what_was_committed(tmp_path, clock, development, level):
+    """A pool that is not for development keeps every commit through a power cut (SQLite's `synchronous=FULL`)."""
+    mail = MailOptions(kind="folder", folder=tmp_path / "mails")
+    options = options_for(tmp_path, development=development, mail=mail, seed_users=())
+    async with opened(options, clock) as backend:
+        storage: Any = backend.storage
+        async with storage.database.read() as connection:
+            found = (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one()
+
+    assert found == level
