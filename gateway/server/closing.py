@@ -3,9 +3,6 @@
 import asyncio
 import socket
 import struct
-from contextlib import suppress
-
-_INTERNET = frozenset({socket.AF_INET, socket.AF_INET6})
 
 
 def close(transport: asyncio.Transport) -> None:
@@ -30,19 +27,6 @@ def finish_writing(transport: asyncio.Transport) -> bool:
         transport.abort()
         return False
     return True
-
-
-def bound_unsent(transport: asyncio.Transport, seconds: float) -> None:
-    """Have the kernel end a connection whose other end takes nothing for so long (0 = never) while bytes wait for it.
-
-    TCP_USER_TIMEOUT (RFC 5482) counts exactly that, a closed window included, and costs nothing meanwhile. Only Linux
-    has it; elsewhere, and on unix sockets, this does nothing.
-    """
-    sock = transport.get_extra_info("socket")
-    option = getattr(socket, "TCP_USER_TIMEOUT", None)
-    if option is not None and seconds and sock is not None and sock.family in _INTERNET:
-        with suppress(OSError):  # gone already
-            sock.setsockopt(socket.IPPROTO_TCP, option, max(1, int(seconds * 1000)))
 
 
 def reset(transport: asyncio.Transport) -> None:

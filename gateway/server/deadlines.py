@@ -52,7 +52,8 @@ class Sweeper:
 def tick_of(limits: Limits) -> float:
     """A second, or a quarter of the shortest time when that is less."""
     times = (limits.header_seconds, limits.body_idle_seconds, limits.keep_alive_seconds, limits.linger_seconds)
-    return min(1.0, *(time / 4 for time in times))
+    more = (limits.half_closed_seconds, limits.write_seconds or 4)
+    return min(1.0, *(time / 4 for time in (*times, *more)))
 
 
 _SWEEPERS: WeakKeyDictionary[ServerState, Sweeper] = WeakKeyDictionary()

@@ -26,8 +26,14 @@ class Limits:
     write_seconds: float = 60
     """How long sent bytes may wait for a client, or a tunnel's upstream, that takes none of them (0 = no limit).
 
-    Linux alone; the kernel looks after it, so a connection may outlive the limit by one of its probes."""
+    A client that takes some of them, however slowly, is served. (Linux knows of each byte; elsewhere, of pieces.)"""
     linger_seconds: float = 2
-    """How long a refused client may go on sending before the connection is cut, so that it can read its answer."""
+    """How long a client that was answered in the middle of its request may be silent before the connection is cut. As
+    long as it sends, it is read, so that the response is not lost in a reset (RFC 9112 §9.6)."""
+    linger_total_seconds: float = 300
+    """How long that may take altogether."""
+    half_closed_seconds: float = 10
+    """How long a client that has closed its side waits for its response, or for more of it. Whether it is still there
+    cannot be seen before something is sent to it."""
     connections: int = 10_000
     """Open connections, tunnels included; those above are answered 503 (0 = no limit)."""

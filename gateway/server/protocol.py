@@ -9,7 +9,7 @@ import httptools
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from gateway.core.asgi import BARE_QUERY
-from gateway.server.closing import bound_unsent, close, finish_writing, reset
+from gateway.server.closing import close, finish_writing, reset
 from gateway.server.cycle import BodyCycle, Cycle, Flow, OldCycle
 from gateway.server.deadlines import sweeper_of
 from gateway.server.head import LongLine, Refused, Unread, refusal_of, split_target
@@ -26,6 +26,7 @@ from gateway.server.reading import (
     HeadReader,
     is_not_zero,
 )
+from gateway.server.unsent import Unsent, bytes_taken, bytes_waiting
 from gateway.server.upgrade import Handshake, without_upgrade
 
 
@@ -36,7 +37,7 @@ class GatewayProtocol(HeadReader):
         super().__init__(*args, limits=limits, **kwargs)
         # uvicorn lets a request follow `Connection: close`; RFC 9112 §9.6 wants it unread.
         self.parser.set_dangerous_leniencies(lenient_data_after_close=False)
-        self._sweeper = sweeper_of(self.server_state, self.loop, limits)
+        self.sweeper = sweeper_of(self.server_state, self.loop, limits)
         self._deadline = 0.0
         self._overhead = 0  # bytes fed since the last piece of body: trailers and chunk extensions
         self._progress = False
@@ -44,6 +45,9 @@ class GatewayProtocol(HeadReader):
         self._misread = bytearray()  # the body of a request that is parsed again
         self._last_words: bytes | None = None  # a refusal that waits for earlier answers
         self._is_last = False  # no request may follow the one in hand
+        self._linger_until = 0.0
+        self._half_closed_until = 0.0  # 0: the client may still send
+        self._taken = 0
 
     # The connection
 
@@ -55,15 +59,15 @@ class GatewayProtocol(HeadReader):
         self.server = get_local_addr(transport)
         self.client = get_remote_addr(transport)
         self.scheme = "https" if is_ssl(transport) else "http"
-        bound_unsent(transport, self.limits.write_seconds)
+        self._unsent = Unsent(transport, self.limits.write_seconds)
         self._deadline = self.loop.time() + self.limits.header_seconds
-        self._sweeper.add(self)
+        self.sweeper.add(self)
         if self.limits.connections and len(self.connections) > self.limits.connections:
             self._say_last(self._said(Refused(503, "Too many connections.")))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the application that waits; requests that wait in the queue never start."""
-        self._sweeper.discard(self)
+        self.sweeper.discard(self)
         self.connections.discard(self)
         self._phase = STOPPED
         self.pipeline.clear()
@@ -83,19 +87,54 @@ class GatewayProtocol(HeadReader):
         else:
             self._running.keep_alive = False
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio lets it say whether the transport stays
+        """The client sends no more. Requests that it has sent whole still get their responses (RFC 9112 §9.6)."""
+        if self._running is None or self._phase in {BODY, LINGERING} or not self.transport.can_write_eof():
+            return False
+        if not self._half_closed_until:
+            self._half_closed_until = self.loop.time() + self.limits.half_closed_seconds
+            self._taken = bytes_taken(self.transport)
+        return True
+
+    @property
+    def is_lingering(self) -> bool:
+        """Whether the client has its last response, but may not have read it."""
+        return self._phase is LINGERING
+
     def check_deadline(self, now: float) -> None:
-        """End what takes too long: a head (408), a body (408), an idle connection, a refused client's farewell."""
-        if self._phase is BODY and self._is_waiting_for_us():
+        """End what takes too long: a head (408), a body (408), an idle connection, a refused client's farewell, and
+        clients that take nothing."""
+        if self._unsent.is_stuck(now):
+            self.transport.abort()
+        elif self._half_closed_until:
+            self._check_half_closed(now)
+        elif self._phase is BODY and self._is_waiting_for_us():
             self._deadline = now + self.limits.body_idle_seconds
         elif now < self._deadline:
             return
         elif self._phase in {HEAD, BODY}:
             self._fail(Refused(408, "The request took too long."))
         elif self._phase is LINGERING:
-            if not self.transport.get_write_buffer_size():
-                self.transport.abort()
+            self._end_lingering(now)
         elif self._running is None:
             close(self.transport)
+
+    def _check_half_closed(self, now: float) -> None:
+        taken = bytes_taken(self.transport)
+        if taken != self._taken or bytes_waiting(self.transport):
+            self._taken = taken
+            self._half_closed_until = now + self.limits.half_closed_seconds
+        elif now >= self._half_closed_until:
+            self.transport.abort()
+
+    def _end_lingering(self, now: float) -> None:
+        if self._progress and now < self._linger_until:
+            self._progress = False
+            self._deadline = now + self.limits.linger_seconds
+        elif not self.transport.can_write_eof():
+            close(self.transport)
+        elif not self.transport.get_write_buffer_size():
+            self.transport.abort()
 
     def _is_waiting_for_us(self) -> bool:
         return self.flow.read_paused or self.cycle is not self._running or self.cycle.waiting_for_100_continue
@@ -105,6 +144,7 @@ class GatewayProtocol(HeadReader):
     def data_received(self, data: bytes) -> None:
         """Parse what came; large reads in pieces, so that a head cannot outgrow its limit unseen."""
         if self._phase >= STOPPED:
+            self._progress = True
             return
         if self._held or self.pipeline or (len(data) > self.limits.header_bytes and self._phase is not BODY):
             self._held += data
@@ -238,7 +278,9 @@ class GatewayProtocol(HeadReader):
             self._say_last(self._last_words)
         else:
             self.flow.resume_reading()
-            if self._phase is BETWEEN:  # else the next head has begun, with its own time
+            if self._half_closed_until:
+                close(self.transport)
+            elif self._phase is BETWEEN:  # else the next head has begun, with its own time
                 self._deadline = self.loop.time() + self.limits.keep_alive_seconds
 
     def _release(self) -> None:
@@ -285,13 +327,21 @@ class GatewayProtocol(HeadReader):
         self._linger()
 
     def _linger(self) -> None:
-        """Close for writing and throw away what comes: closing at once resets, and a reset destroys the answer."""
+        """Close for writing and throw away what comes: closing at once resets, and a reset destroys the answer.
+
+        TLS has no half-open connections: a client that is still sending a body is left to close when it has read.
+        """
+        stays_open = self._phase is BODY and not self.transport.can_write_eof()
         self._phase = LINGERING
         self._held.clear()
         self.flow.hold = False
         self.flow.resume_reading()
-        finish_writing(self.transport)
-        self._deadline = self.loop.time() + self.limits.linger_seconds
+        if not stays_open:
+            finish_writing(self.transport)
+        now = self.loop.time()
+        self._progress = False
+        self._deadline = now + self.limits.linger_seconds
+        self._linger_until = now + self.limits.linger_total_seconds
 
     # Upgrades
 
@@ -301,7 +351,7 @@ class GatewayProtocol(HeadReader):
             rest += bytes(self._held)
             self._held.clear()
             self._phase = STOPPED  # nothing more is read here
-            self._sweeper.discard(self)
+            self.sweeper.discard(self)
             Handshake.take_over(self, rest)
             return
         self._held[:0] = without_upgrade(self.scope, self.url) + rest

@@ -27,6 +27,9 @@ clients that came at once, the last waited 2 s, a turn for each before it. Copie
 GRACE_SECONDS = 10
 """How long requests in flight may take when the server stops; container platforms kill after 10 to 30 s."""
 
+LAST_WORDS_SECONDS = 1
+"""For clients that are still sending when their request is cut off: a connection cut at once loses the 503."""
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -141,8 +144,9 @@ async def _stop(server: uvicorn.Server, grace: float) -> None:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=1)
-    # Tunnels have no task to wait for, and a set tells nobody what leaves it.
-    while any(isinstance(each, Tunnel) for each in state.connections) and loop.time() < deadline:  # noqa: ASYNC110
+            deadline = max(deadline, loop.time() + LAST_WORDS_SECONDS)
+    # Neither tunnels nor refused uploads have a task to wait for, and a set tells nobody what leaves it.
+    while any(map(_has_to_finish, state.connections)) and loop.time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.02)
     for connection in list(state.connections):
         if connection.transport is not None:
@@ -150,6 +154,10 @@ async def _stop(server: uvicorn.Server, grace: float) -> None:
     await asyncio.sleep(0)  # connection_lost runs in the next turn of the loop
     with suppress(asyncio.TimeoutError):
         await asyncio.wait_for(server.lifespan.shutdown(), grace)
+
+
+def _has_to_finish(connection: Any) -> bool:
+    return isinstance(connection, Tunnel) or getattr(connection, "is_lingering", False)
 
 
 def serve(  # noqa: PLR0913 - each is an option of its own, all with a default

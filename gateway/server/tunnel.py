@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.core.frames import FrameBoundaries, close_frame
-from gateway.server.closing import bound_unsent, close, finish_writing
+from gateway.server.closing import close, finish_writing
+from gateway.server.deadlines import Sweeper
 from gateway.server.limits import Limits
+from gateway.server.unsent import Unsent
 
 CLOSE_SECONDS = 5
 """How long a close waits for the frame in transit to end; then the connection is cut without one."""
@@ -108,7 +110,9 @@ class Tunnel:
         "_limits",
         "_loop",
         "_peers",
+        "_sweeper",
         "_timer",
+        "_unsent",
         "_upstream",
         "closing",
         "frames",
@@ -116,9 +120,16 @@ class Tunnel:
     )
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, client: asyncio.Transport, peers: set[Any], limits: Limits
+        self,
+        loop: asyncio.AbstractEventLoop,
+        client: asyncio.Transport,
+        peers: set[Any],
+        sweeper: Sweeper,
+        limits: Limits,
     ) -> None:
         """`peers` are the server's connections: the tunnel takes the place there of the protocol before it."""
+        self._sweeper = sweeper
+        self._unsent: tuple[Unsent, ...] = ()
         self._loop = loop
         self._peers = peers
         self._limits = limits
@@ -163,7 +174,8 @@ class Tunnel:
         side = self._upstream = _UpstreamSide(upstream, self, transport)
         client.other = upstream
         client.data_received = upstream.write
-        bound_unsent(upstream, self._limits.write_seconds)
+        self._unsent = tuple(Unsent(end, self._limits.write_seconds) for end in (transport, upstream))
+        self._sweeper.add(self)
         upstream.set_protocol(side)
         transport.set_protocol(client)
         if self._early:
@@ -188,6 +200,11 @@ class Tunnel:
     def shutdown(self) -> None:
         """The server stops."""
         self.close(GOING_AWAY)
+
+    def check_deadline(self, now: float) -> None:
+        """Cut both ends when one has taken nothing for too long."""
+        if any(each.is_stuck(now) for each in self._unsent):
+            self._abort()
 
     def _close_with(self, frame: bytes) -> None:
         self.closing = frame
@@ -268,3 +285,4 @@ class Tunnel:
             self._timer.cancel()
             self._timer = None
         self._peers.discard(self)
+        self._sweeper.discard(self)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from gateway.core.asgi import HeaderList, Scope
+from gateway.errors import GatewayError
 from gateway.server.closing import finish_writing, reset
 from gateway.server.head import Refused
 from gateway.server.tunnel import Tunnel
@@ -49,7 +50,7 @@ class Handshake(asyncio.Protocol):
         self._answered = False
         self._complete = False
         self._peers: set[Any] = connection.connections
-        self._tunnel = Tunnel(connection.loop, connection.transport, self._peers, connection.limits)
+        self._tunnel = Tunnel(connection.loop, connection.transport, self._peers, connection.sweeper, connection.limits)
         self._terminated: _Terminated | None = None
         self._connection: GatewayProtocol | None = connection
         self._state = connection.server_state
@@ -67,14 +68,15 @@ class Handshake(asyncio.Protocol):
         try:
             await app(self.scope, self.receive, self.send)
         except BaseException as error:
-            if self._terminated is None:
-                self._end_badly(error)
-            raise
+            if self._terminated is not None:
+                raise
+            self._end_badly(error)
+            return
         if self._terminated is None and (not self._complete or self._tunnel.is_waiting):
             self._end_badly(None)
 
     def _end_badly(self, error: BaseException | None) -> None:
-        if error is not None and not isinstance(error, asyncio.CancelledError):
+        if error is not None and not isinstance(error, (asyncio.CancelledError, GatewayError)):  # logged already
             _log.error("Exception in ASGI application\n", exc_info=error)
         if self._answered or self.transport.is_closing():
             reset(self.transport)

@@ -199,15 +199,6 @@ async def test_an_end_that_reads_nothing_is_cut_in_time(silent):
         talker.transport.abort()
 
 
-@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux alone has it")
-@pytest.mark.parametrize(("seconds", "milliseconds"), [(60, 60_000), (0.0001, 1), (0, 0)])
-async def test_the_kernel_keeps_the_write_timeout(seconds, milliseconds):
-    """RFC 5482: on the client's connection; 0 leaves it out."""
-    async with tunnelled(limits=Limits(write_seconds=seconds)) as (gate, _, _):
-        sock = gate.tunnel.transport.get_extra_info("socket")
-        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == milliseconds
-
-
 async def test_a_tunnel_that_was_announced_but_not_joined_is_cut():
     """An application that leaves after its 101 must not leave a connection behind."""
 

@@ -1,7 +1,9 @@
 """The server over TLS: the same answers, limits and tunnels, where no connection can be half open."""
 
 import asyncio
+import socket
 import ssl
+import threading
 
 import pytest
 import websockets
@@ -88,6 +90,32 @@ async def test_a_refusal_can_be_read(sent, expected, certificate, trust):
         said = await talk(server, trust, sent + b"x" * 1000)
     assert (statuses(said), head(said)[b"connection"]) == ([expected], b"close")
     assert not app.reached
+
+
+async def test_a_response_before_the_end_of_an_upload_can_be_read(certificate, trust):
+    """A client that reads only when it has sent everything, long after the response."""
+
+    async def early(scope, receive, send):
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"5")]})
+            await send({"type": "http.response.body", "body": b"large"})
+            responded.set()
+
+    def upload(port):
+        sock = socket.create_connection(("127.0.0.1", port))
+        with trust.wrap_socket(sock, server_hostname="localhost") as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3200000\r\n\r\n")
+            assert responded.wait(5)
+            for _ in range(100):
+                client.sendall(b"x" * 32_000)
+            response = client.recv(65_536)
+            return response if response.endswith(b"large") else response + client.recv(65_536)
+
+    responded = threading.Event()
+    async with running(early, certificate=certificate) as server:
+        response = await asyncio.to_thread(upload, server.port)
+    assert status(response) == 413
+    assert response.endswith(b"large")
 
 
 async def test_plain_http_on_the_port_and_silence_are_nobodys_request(certificate):
