@@ -13,6 +13,9 @@ _LOOKS: Final = 6
 _BYTES_ACKED: Final = 120
 """Where Linux has it in `struct tcp_info` (tcp(7)), 8 bytes long."""
 
+_TCP_CLOSE: Final = 7
+"""The state, first in that struct, after a reset: what the kernel then still counts goes nowhere."""
+
 
 class Unsent:
     """Asked now and then, says when unsent bytes have waited for `seconds` (0: never) and none of them went.
@@ -57,5 +60,7 @@ def bytes_waiting(transport: asyncio.Transport) -> int:
     waiting = transport.get_write_buffer_size()
     sock = transport.get_extra_info("socket")
     with suppress(OSError, AttributeError, ValueError):
+        if sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE:
+            return waiting
         waiting += struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0" * 4))[0]
     return waiting

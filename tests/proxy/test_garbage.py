@@ -8,7 +8,7 @@ import pytest
 
 from gateway.proxy.options import UpstreamOptions, UpstreamTimeouts
 from gateway.proxy.wire import Connection
-from gateway.server import GatewayProtocol
+from gateway.server import GatewayProtocol, Limits
 from gateway.server.cycle import Cycle
 from tests.support.wire import HOST, Peer, connected, proxied, scripted, until
 
@@ -52,7 +52,8 @@ def told(answer: bytes):
 @pytest.mark.parametrize("answer", [b"", STREAM])
 async def test_a_client_that_leaves_in_the_middle(sent, answer):
     """Its connection, its exchange and the upstream's connection."""
-    async with scripted(told(answer)) as upstream, proxied(upstream) as server:
+    limits = Limits(half_closed_seconds=0.2)
+    async with scripted(told(answer)) as upstream, proxied(upstream, limits=limits) as server:
         async with connected(server) as client:
             await client.send(sent)
             await until(lambda: upstream.received)

@@ -5,11 +5,13 @@ import asyncio
 import pytest
 
 from gateway.proxy.options import UpstreamOptions
+from gateway.server import Limits
 from tests.support.wire import HOST, OK, answering, connected, get, in_turn, proxied, read_answer, scripted, talk, until
 
 pytestmark = pytest.mark.network
 
 POST = b"POST / HTTP/1.1\r\n" + HOST
+BRIEF = Limits(half_closed_seconds=0.2)
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
@@ -250,7 +252,7 @@ async def test_a_client_that_leaves_while_it_waits_ends_the_exchange():
         await peer.gone()
         ended.set()
 
-    async with scripted(play) as upstream, proxied(upstream) as server:
+    async with scripted(play) as upstream, proxied(upstream, limits=BRIEF) as server:
         async with connected(server) as client:
             await client.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
             await until(lambda: upstream.received)
@@ -267,7 +269,7 @@ async def test_a_client_that_leaves_during_a_stream_ends_the_exchange():
         ended.set()
 
     ended = asyncio.Event()
-    async with scripted(play) as upstream, proxied(upstream) as server:
+    async with scripted(play) as upstream, proxied(upstream, limits=BRIEF) as server:
         async with connected(server) as client:
             await client.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
             await client.head()
