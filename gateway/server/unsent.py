@@ -49,7 +49,7 @@ class Unsent:
 def bytes_taken(transport: asyncio.Transport) -> int:
     """A number that changes whenever the other end has taken something."""
     sock = transport.get_extra_info("socket")
-    with suppress(OSError, struct.error, AttributeError):  # not TCP, not Linux, or gone already
+    with suppress(OSError, ValueError, struct.error, AttributeError):  # not TCP, not Linux, or gone already
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED + 8)
         return int(struct.unpack_from("=Q", info, _BYTES_ACKED)[0])
     return transport.get_write_buffer_size()
