@@ -39,10 +39,10 @@ async def test_an_idle_connection_is_never_stuck(written):
     assert not any(unsent.is_stuck(second) for second in range(0, 100, 5))
 
 
-class Bare:
+class Bare(asyncio.Transport):
     """A transport of which the system tells nothing."""
 
-    def get_extra_info(self, _name):
+    def get_extra_info(self, name, default=None):
         return None
 
     def get_write_buffer_size(self):
@@ -57,7 +57,7 @@ def test_without_the_kernels_word_the_transports_buffer_counts():
 class Closed(Bare):
     """A transport of uvloop between its end and the word of it: its socket has no descriptor any more."""
 
-    def get_extra_info(self, _name):
+    def get_extra_info(self, name, default=None):
         return self
 
     def fileno(self):
