@@ -51,7 +51,7 @@ test: $(VENV)/.dev ## the tests, the browser's included (under 5 minutes)
 	  || { echo "gateway/core must be covered to 100 % of its branches:"; $(RUN) -m coverage report --include='gateway/core/*' --fail-under=100; }
 
 test-all: $(VENV)/.dev ## what takes longer: providers and clients that nobody here wrote, larger searches (under 20 minutes)
-	@.ci/require chromium node npm
+	@.ci/require chromium node npm nginx postgresql
 	@cd tests/peers && npm ci --no-audit --no-fund --loglevel=error
 	@HYPOTHESIS_PROFILE=thorough $(RUN) -m pytest $(PARALLEL) -m "(peers or property) and not world" $(PYTEST_ARGS)
 
