@@ -10,7 +10,7 @@ the strictest answer wins. The bytes that travel upstream are never changed here
 import re
 from collections.abc import Callable
 from functools import partial
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from gateway.errors import BadPath
 
@@ -40,6 +40,9 @@ _AUTHORITIES = (
     re.compile(r"//(?:[^/]*@)?[-+.0-9A-Z_a-z\x80-\U0010ffff]*"),
 )
 _REST = re.compile(r"[?#].*", re.DOTALL)
+# Unicode's White_Space without control characters, and what JavaScript's `trim` counts among it.
+_BLANKS = "".join(chr(code) for code in (0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029))
+_BLANKS += "\u202f\u205f\u3000\ufeff"
 # Overlong UTF-8 (RFC 3629 §3 forbids it, old decoders read `%c0%af` as "/"); as surrogates after a strict decoder.
 _OVERLONG = re.compile("[\udcc0\udcc1][\udc80-\udcbf]|\udce0[\udc80\udc81][\udc80-\udcbf]")
 
@@ -65,6 +68,18 @@ def readings_behind(raw_path: bytes, prefix: str) -> tuple[str, ...]:
     if not raw_path.startswith(start + b"/"):
         return ()
     return tuple(prefix + reading for reading in readings(raw_path[len(start) :]))
+
+
+def mounted_path(path: str, root_path: str) -> bytes | None:
+    """What an application routes by that is mounted below `root_path`, encoded again; None where the path is not below
+    it.
+
+    ASGI has both in one text, `path`. A server that is told its root path (`uvicorn --root-path`) puts it in front of
+    what came, so that rules for what the application calls `/admin` would be asked about `/api/admin` alone (U12).
+    """
+    if not path.startswith(root_path):
+        return None
+    return quote("/" + path[len(root_path) :].removeprefix("/"), errors="surrogateescape").encode("ascii")
 
 
 def canonical(text: str, *, fold: bool = True) -> str:
@@ -171,8 +186,9 @@ def _without_authority(form: re.Pattern[str], text: str) -> str:
 
 
 def _without_outer_blanks(text: str) -> str:
-    # The URL standard removes them; a decoder before it finds them in `%20`, and behind a host that Node took away.
-    return "/" + text[1:].strip(" ")
+    # The URL standard removes spaces; a decoder before it finds them in `%20`, and behind a host that Node took away.
+    # `trim` and `strip` of applications remove every blank of Unicode.
+    return "/" + text[1:].strip(_BLANKS)
 
 
 def _without_parameters(text: str) -> str:

@@ -35,9 +35,12 @@ class Guard:
         self._bearers = bearers
         self._outage_grace = outage_grace
 
-    def glance(self, method: str, raw_path: bytes, headers: HeaderList, now: int) -> Verdict | None:
+    def glance(
+        self, method: str, raw_path: bytes, headers: HeaderList, now: int, inner: bytes | None = None
+    ) -> Verdict | None:
         """The verdict where somebody's session is sound, as nearly always; else None, and `judge`
-        must be asked. `headers`: at least those that are not plain (`Forwarding.split`). Raises BadPath."""
+        must be asked. `headers`: at least those that are not plain (`Forwarding.split`). `inner`: what an application
+        that is mounted below a path finds behind it, which is judged too. Raises BadPath."""
         cookie: bytes | None = None
         for name, value in headers:
             if name in HEARD:
@@ -48,15 +51,20 @@ class Guard:
         if live is None or now >= live.sound_until:
             return None
         requirement = self._rules.judge(method, raw_path)
+        if inner is not None:
+            requirement = strictest([requirement, self._rules.judge(method, inner)])
         return Verdict(decide_sound(requirement, live.groups), requirement, live)
 
-    async def judge(self, method: str, raw_path: bytes, headers: HeaderList, now: int) -> Verdict:
-        """The verdict on a request; `headers` as for `glance`. Raises BadPath."""
+    async def judge(
+        self, method: str, raw_path: bytes, headers: HeaderList, now: int, inner: bytes | None = None
+    ) -> Verdict:
+        """The verdict on a request; arguments as for `glance`. Raises BadPath."""
         requirement = self._rules.judge(method, raw_path)
         # An application may believe an override: both methods must be allowed.
-        if not METHOD_OVERRIDES.isdisjoint(map(_NAME, headers)):
-            asked = [self._rules.judge(other, raw_path) for other in _overriding(headers)]
-            requirement = strictest([requirement, *asked])
+        if inner is not None or not METHOD_OVERRIDES.isdisjoint(map(_NAME, headers)):
+            paths = (raw_path,) if inner is None else (raw_path, inner)
+            methods = (method, *_overriding(headers))
+            requirement = strictest([self._rules.judge(asked, path) for asked in methods for path in paths])
         cookies = request_cookies(headers)
         live = self._sessions.recognise(cookies, now) if cookies else None
         if live is None and self._bearers is not None and (token := bearer_token(headers)):

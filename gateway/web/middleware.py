@@ -12,6 +12,7 @@ from gateway.core.asgi import INTERIM, ASGIApp, HeaderList, Message, Receive, Sc
 from gateway.core.forwarding import Forwarding
 from gateway.core.front import Front
 from gateway.core.gate import Decision
+from gateway.core.paths import mounted_path
 from gateway.core.rules import Allow
 from gateway.core.trust import TrustedPeers
 from gateway.errors import GatewayError, UpstreamError
@@ -181,7 +182,13 @@ class Middleware:
                 now = int(self._clock())
                 plain, other = self._forwarding.split(scope["headers"])
                 raw_path = scope.get("raw_path") or scope["path"].encode()
-                asked = (method if is_http else _HANDSHAKE, raw_path, other, now)
+                asked = (
+                    method if is_http else _HANDSHAKE,
+                    raw_path,
+                    other,
+                    now,
+                    mounted_path(scope["path"], scope["root_path"]) if scope.get("root_path") else None,
+                )
                 verdict = self._guard.glance(*asked) or await self._judged(request_id, asked)
                 decision, rule = verdict.decision, verdict.requirement.rule
                 exchange.cookies = verdict.set_cookies
@@ -212,7 +219,7 @@ class Middleware:
             self._tell_of_head(head)
         return response
 
-    async def _judged(self, request_id: bytes, asked: tuple[str, bytes, HeaderList, int]) -> Verdict:
+    async def _judged(self, request_id: bytes, asked: tuple[str, bytes, HeaderList, int, bytes | None]) -> Verdict:
         """The verdict where a glance is not enough: what has to be said of a refresh has the request's id."""
         CURRENT_REQUEST.set(request_id.decode())
         return await self._guard.judge(*asked)

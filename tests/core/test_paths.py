@@ -2,13 +2,21 @@
 
 import itertools
 from contextlib import suppress
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.paths import MAX_CHARACTERS, MAX_READINGS, canonical, is_plain, readings, readings_behind
+from gateway.core.paths import (
+    MAX_CHARACTERS,
+    MAX_READINGS,
+    canonical,
+    is_plain,
+    mounted_path,
+    readings,
+    readings_behind,
+)
 from gateway.errors import BadPath
 
 
@@ -228,3 +236,26 @@ def test_the_fast_check_agrees_with_the_long_way(raw: bytes) -> None:
     if is_plain(raw):
         assert found == (raw.decode(),)
     assert unquote(found[0]) in found
+
+
+@pytest.mark.parametrize("blank", ["\x85", "\xa0", "\u1680", "\u2003", "\u2028", "\u3000", "\ufeff"])
+def test_every_blank_at_the_end_may_be_left_out(blank):
+    """E1: `trim` and `strip` of applications take away every blank of Unicode, not the space alone."""
+    assert "/private" in readings(f"/private{quote(blank)}".encode())
+    assert "/private" in readings(f"//host/private{blank}".encode())
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "inner"),
+    [
+        ("/api/admin", "/api", b"/admin"),
+        ("/api/admin", "/api/", b"/admin"),
+        ("/api//admin", "/api", b"//admin"),
+        ("/api", "/api", b"/"),
+        ("/api/a b;%2f", "/api", b"/a%20b%3B%252f"),
+        ("/other", "/api", None),
+    ],
+)
+def test_what_is_behind_a_root_path(path, root, inner):
+    """U12: an application that is mounted below a path routes by what is behind it."""
+    assert mounted_path(path, root) == inner

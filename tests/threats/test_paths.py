@@ -1,6 +1,9 @@
 """Paths that a service behind reads differently, through the whole gateway and its settings."""
 
+import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from gateway.app import access_rules
 from gateway.core.rules import Allow
@@ -43,3 +46,40 @@ def test_what_an_upstream_is_sent_is_judged(how):
 
     assert access_rules(settings).judge("GET", b"/app//host/closed").allow is Allow.NOBODY
     assert access_rules(settings).judge("GET", b"/app/open").allow is Allow.ANYONE
+
+
+@pytest.mark.parametrize("path", ["/closed", "/CLOSED/", "/a%2f..%2fclosed"])
+@pytest.mark.parametrize("mounted", [True, False])
+async def test_a_root_path_opens_nothing(path, mounted):
+    """U12: with `uvicorn --root-path`, or mounted in another application, rules for the application's own paths hold;
+    those for the whole paths do as well."""
+    rules = [
+        {"path": "/closed/**", "allow": "nobody"},
+        {"path": "/api/shut", "allow": "nobody"},
+        {"path": "/**", "allow": "anyone"},
+    ]
+    world = World({"access": rules})
+    inside = Starlette(routes=[Mount("/api", world.gateway)]) if mounted else world.gateway
+    root = "" if mounted else "/api"
+
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(inside, root_path=root), base_url="https://app.test"
+    ) as client:
+        assert (await client.get(f"/api{path}")).status_code == 403
+        assert (await client.get("/api/shut")).status_code == 403
+        assert (await client.get("/api/open")).status_code == 200
+
+
+async def test_a_session_opens_nothing_more_behind_a_root_path():
+    """U12: who is signed in is judged by the application's own path, too, each time."""
+    world = World({"access": [{"path": "/admin/**", "groups": ["owners"]}, {"path": "/**", "allow": "signed-in"}]})
+    visitor = world.visitor()
+    await visitor.sign_in()
+    cookie = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(world.gateway, root_path="/api"), base_url="https://app.test"
+    ) as client:
+        asked = [await client.get(path, headers={"cookie": cookie}) for path in ("/api/", "/api/admin", "/api/admin")]
+
+    assert [answer.status_code for answer in asked] == [200, 403, 403]
