@@ -80,6 +80,7 @@ def write_request(
         if LOOP in special:
             hops.check(headers)
         length, expects = _framing(headers, special)
+        expects = expects and version != "1.0"  # which knows none (RFC 9110 §10.1.1)
         headers = _reframed(headers, special, host, length, expects=expects)
     line = b"%b %b HTTP/1.1" % (_METHODS.get(method) or _method(method), target)
     lines = [line, *map(b": ".join, headers), *hops.lines_for(version), b"", b""]

@@ -170,10 +170,10 @@ class Cycle:
 
     async def receive(self) -> Message:
         """The next ASGI event of the request."""
-        if self.waiting_for_100_continue and not self._transport.is_closing():
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.waiting_for_100_continue = False
         if not (self.disconnected or self.response_complete):
+            if self.waiting_for_100_continue and not self._transport.is_closing():
+                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self.waiting_for_100_continue = False
             self._flow.resume_reading()
         while not (self._news or self.disconnected or self.response_complete):
             self._event = event = self._event or asyncio.Event()

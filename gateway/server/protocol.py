@@ -231,7 +231,8 @@ class GatewayProtocol(HeadReader):
         if has_body and scope["method"] in {"GET", "HEAD"} and is_not_zero(scope["headers"]):
             keep_alive = False  # its meaning is undefined (RFC 9110 §9.3.1): forwarded, but the last one here
         kind = OldCycle if scope["http_version"] == "1.0" else BodyCycle if has_body else Cycle
-        cycle = kind(self, scope, keep_alive, self.expect_100_continue)
+        expects = self.expect_100_continue and kind is not OldCycle  # which knows none (RFC 9110 §10.1.1)
+        cycle = kind(self, scope, keep_alive, expects)
         self.cycle = cycle
         self._is_last = not keep_alive
         if self._running is None:

@@ -77,3 +77,10 @@ def test_one_message_stays_one_message(value, target):
     assert len(head.split(b"\n")) == 5
     assert head.count(b"\r") == 4
     assert head.split(b"\r\n")[0] == b"GET " + target + b" HTTP/1.1"
+
+
+def test_the_expectation_of_an_old_client_ends_here():
+    """T6: HTTP/1.0 knows none (RFC 9110 §10.1.1): the body is sent at once."""
+    headers = [HOST, (b"content-length", b"2"), (b"expect", b"100-continue")]
+    request = write_request("POST", b"/", headers, version="1.0")
+    assert (request.length, request.expects, b"expect" in request.head) == (2, False, False)

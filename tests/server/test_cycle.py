@@ -173,3 +173,12 @@ async def test_two_that_wait_for_a_disconnect_both_hear_of_it():
     await asyncio.wait(wire.tasks)
     assert heard == ["http.disconnect", "http.disconnect"]
     assert not wire.writes
+
+
+async def test_nobody_is_told_to_continue_behind_a_refusal():
+    """T6: who asks for a body that the server has refused hears that the client is gone, and nothing is written behind
+    the refusal: the transport may be closed for writing."""
+    wire: Any = Wire()
+    cycle = BodyCycle(wire, {"type": "http", "method": "POST"}, keep_alive=True, expects=True)
+    cycle.leave()
+    assert ((await cycle.receive())["type"], wire.writes) == ("http.disconnect", [])

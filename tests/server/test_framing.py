@@ -310,3 +310,10 @@ async def test_http_1_0_gets_no_chunks():
         said = await talk(server, b"GET / HTTP/1.0\r\nHost: h\r\n\r\n")
     assert b"transfer-encoding" not in head(said)
     assert said.endswith(b"\r\n\r\nonetwo")
+
+
+async def test_an_old_client_is_never_told_to_continue():
+    """T6: HTTP/1.0 has no interim responses, so that its `Expect` is ignored (RFC 9110 §10.1.1)."""
+    async with running(Recorder()) as server:
+        said = await talk(server, b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nab")
+    assert statuses(said) == [200]
