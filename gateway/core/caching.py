@@ -4,6 +4,7 @@ A shared cache must not keep it at all. A browser's own cache may, but what it k
 sign-out, or for the next user of the browser: a page or data that the application gave no lifetime is asked for anew.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -69,7 +70,9 @@ def for_one_person(spoken: Spoken, now: int, *, personal: bool) -> Control:
     `public` and `s-maxage` let a shared cache keep it (RFC 9111 §5.2.2), as may no Cache-Control at all (§4.2.2).
     Expires becomes `max-age`: a cache that knows no Cache-Control (HTTP/1.0) would keep the response for everybody.
     """
-    directives = [piece.strip() for line in spoken.cache_control for piece in line.split(b",")]
+    pieces = [piece.strip() for line in spoken.cache_control for piece in _DIRECTIVE.findall(line)]
+    # A quotation that does not end would swallow what is added behind it.
+    directives = [piece for piece in pieces if piece.count(b'"') % 2 == 0]
     lowered = {piece.lower() for piece in directives}
     kept = [piece for piece in directives if piece and not piece.lower().startswith(_NOT_KEPT)]
     is_asked_for = b"no-store" in lowered or b"no-cache" in lowered
@@ -85,6 +88,7 @@ def _is_lifetime(directive: bytes) -> bool:
     return directive.startswith(b"max-age=") and directive[8:].isdigit()
 
 
+_DIRECTIVE = re.compile(rb'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')  # a comma in quotes divides nothing (RFC 9110 §5.6.4)
 _NOT_KEPT = (b"public", b"s-maxage", b"private")  # `private="x"` keeps only that line private (RFC 9111 §5.2.2.7)
 
 

@@ -114,3 +114,17 @@ def test_lines_for_caches_are_known_by_name():
     assert is_for_caches(b"netlify-cdn-cache-control")
     assert not is_for_caches(b"cache-tag")
     assert not is_for_caches(b"x-accel-redirect")
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        (b'private="set-cookie, x", max-age=60', b"private, max-age=60"),
+        (b'no-cache="a, public", max-age=60', b'private, no-cache="a, public", max-age=60'),
+        (b'x="a, max-age=60', b"private, no-cache"),
+        (b'x="a\\\\", max-age=60', b'private, x="a\\\\", max-age=60'),
+    ],
+)
+def test_a_comma_in_quotes_divides_nothing(said, value):
+    """U9: RFC 9111 §5.2 lets a directive have a quoted list (`private="a, b"`); what stands in it is no directive."""
+    assert for_one_person(Spoken([said]), 0, personal=True).value == value
