@@ -45,7 +45,7 @@ STAR = "a value that begins with * must be in quotes; a rule's path begins with 
         (b"a: 1\n b: 2\n", 2, "is not YAML: a colon where none can be: check the indentation, or quote the value"),
         (b"a: 1\n---\nb: 2\n", 2, "is not YAML: holds more than one document (---)"),
         (b"[a]: 1\n", 1, "has a list or block where a key should be; put text that begins with { or [ in quotes"),
-        (b"[" * 5000, 1, "is nested too deeply"),
+        (b"[" * 700, 1, "is nested too deeply"),
         (b'a: "\\UFFFFFFFF"', 1, "is not YAML: it has an escape that no character stands for"),
         (b"x" * (LARGEST_FILE + 1), 1, "is larger than 1 MiB: not a settings file"),
     ],

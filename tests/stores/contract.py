@@ -50,4 +50,4 @@ class SessionStoreContract:
     async def test_too_large_a_session_is_bad_data(self, store: SessionStore) -> None:
         """What cannot be loaded again is not saved."""
         with pytest.raises(BadData):
-            await store.save(session(tokens=TokenSet(id_token="*" * 100_000)), NOW)
+            await store.save(session(tokens=TokenSet(id_token="*" * 300_000)), NOW)
