@@ -16,9 +16,10 @@ _EMAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+
 _PHONE: Final = re.compile(r"\+[0-9]{5,15}")
 _USERNAME: Final = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,128}")
 _UNSEEN: Final = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef\u2800\ufffc\U0001d159]"
 )
-"""Letters and marks that show nothing (Unicode's Default_Ignorable_Code_Point) and are in no category of their own."""
+"""What shows nothing and is in no category of its own: letters and marks (Unicode's Default_Ignorable_Code_Point), and
+three symbols: the blank Braille pattern, the place of an object, the note without a head."""
 _UNFIT: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 """Categories that no name has: control and format characters (zero-width, bidirectional), private and unassigned."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -41,8 +42,9 @@ def check_username(options: PoolOptions, username: str) -> None:
         return
     if not _USERNAME.fullmatch(username) or _hides_something(username):
         raise invalid("Username is not valid.")
+    compared = normalised(options, username)  # a fullwidth @ is an @ to whoever looks the name up
     for attribute in options.alias_attributes:
-        if _looks_like(attribute, username):
+        if _looks_like(attribute, username) or _looks_like(attribute, compared):
             kind = "email" if attribute == "email" else "phone number"
             raise invalid(f"Username cannot be of {kind} format, since user pool is configured for {kind} alias.")
 

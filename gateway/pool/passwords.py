@@ -146,7 +146,10 @@ class Passwords:
         Raises PoolError (TooManyRequestsException) when too many wait.
         """
         # R12: an unknown user must cost what a wrong password costs, else time tells who has an account.
-        matches = await self._run(self._matches, stored or self._dummy, normalised(password))
+        kept, plain = stored or self._dummy, normalised(password)
+        matches = await self._run(self._matches, kept, plain)
+        if not matches and plain != password:  # release 0.1 hashed what was typed
+            matches = await self._run(self._matches, kept, password)
         return matches and stored is not None
 
     def outdated(self, stored: str) -> bool:

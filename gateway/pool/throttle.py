@@ -50,7 +50,7 @@ def charge(counter: Counter | None, now: int) -> tuple[Counter, bool]:
 
     Attempts during a lock are refused and do not lengthen it; they do count as attempts, so quiet time starts anew.
     """
-    if counter is None or now - counter.since >= LONGEST_LOCK:
+    if counter is None or abs(now - counter.since) >= LONGEST_LOCK:  # the clock may have been ahead
         counter = Counter(count=0, since=now, until=now)
     if now < counter.until:
         return Counter(count=counter.count, since=now, until=counter.until), False
@@ -60,7 +60,7 @@ def charge(counter: Counter | None, now: int) -> tuple[Counter, bool]:
 
 def count(counter: Counter | None, limit: Limit, now: int) -> tuple[Counter, bool]:
     """Count an event in the hour that began with the subject's first one. Refused events are not counted."""
-    if counter is None or now >= counter.until:
+    if counter is None or abs(now - counter.since) >= HOUR:  # the clock may have been ahead
         counter = Counter(count=0, since=now, until=now + HOUR)
     if counter.count >= limit.count:
         return counter, False

@@ -1,7 +1,8 @@
 """Tell which version a database has, and make it today's."""
 
+import logging
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +38,7 @@ def prepare(connection: sa.Connection, name: str) -> None:
         connection.execute(sa.insert(versions).values(version_num=VERSION))
     elif version in OLDER:
         _copy_aside(connection, version)
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # it announces plug-ins and steps at INFO
         from gateway.pool.migrations import upgrade  # noqa: PLC0415 - loading Alembic takes longer than all of a start
 
         upgrade(connection, version)
@@ -48,12 +50,23 @@ def prepare(connection: sa.Connection, name: str) -> None:
 
 
 def _copy_aside(connection: sa.Connection, version: str) -> None:
-    """Keep a SQLite file as it is before the migration, next to it; a server's database has backups of its own."""
+    """Keep a SQLite file as it is before the migration, next to it; a server's database has backups of its own.
+
+    Release 0.1 made its file as the umask said. One that everybody may read was not meant so, and is its owner's now.
+    """
     if connection.dialect.name != "sqlite":
         return
     path = next(row.file for row in connection.exec_driver_sql("PRAGMA database_list") if row.name == "main")
     if path:
         _copy(Path(path), Path(f"{path}.{version}"))
+        _close_to_others(Path(path))
+
+
+def _close_to_others(path: Path) -> None:
+    for part in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        with suppress(OSError):  # not there, or another user's: then it stays as it is
+            if part.stat().st_mode & 0o007:
+                part.chmod(0o600)
 
 
 def _copy(path: Path, target: Path) -> None:

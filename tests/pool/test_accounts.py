@@ -376,14 +376,38 @@ async def test_a_name_is_one_users_whatever_its_kind(tmp_path, clock):
 
 @pytest.mark.parametrize(
     "hidden",
-    ["\u200b", "\u200d", "\ufeff", "\u00ad", "\u202e", "\u2066", "\u3164", "\u115f", "\ufe0f", "\U000e0041", "\ue000"],
-)
+    ["\u200b", "\u200d", "\ufeff", "\u00ad", "\u202e", "\u2066", "\u3164", "\u115f", "\ufe0f", "\U000e0041", "\ue000",
+     "\u2800", "\U0001d159", "\ufffc"],
+)  # fmt: skip
 async def test_names_hide_nothing(alias_backend, hidden):
     """Y5: zero-width, bidirectional and other characters that nobody sees make no second name of one."""
     for name in (f"gr{hidden}ace", f"grace{hidden}", f"{hidden}grace"):
         assert await refusal(sign_up(alias_backend, name, email=GRACE)) == (
             "InvalidParameterException", "Username is not valid.",
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "grace\uff20example.com",
+        "gra\uff43e@example.com",
+        "grace\ufe6bexample.com",
+        "\uff0b12065550100",
+        "+1206555010\uff10",
+    ],
+)
+async def test_no_username_becomes_an_address(tmp_path, clock, name):
+    """Y5: a username whose letters are compared like those of an address would be found in its owner's place."""
+    options = options_for(
+        tmp_path, username_attributes=(), alias_attributes=("email", "phone_number"), required_attributes=(),
+        seed_users=(),
+    )  # fmt: skip
+    async with opened(options, clock) as backend:
+        kind, words = await refusal(sign_up(backend, name))
+
+    assert kind == "InvalidParameterException"
+    assert words.startswith("Username cannot be of ")
 
 
 @pytest.mark.parametrize(

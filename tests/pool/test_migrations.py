@@ -189,6 +189,41 @@ async def test_a_copy_stays_of_what_was_there(old):
     assert not list(old.parent.glob("*.part"))
 
 
+@pytest.mark.parametrize(("made", "kept"), [(0o644, 0o600), (0o664, 0o600), (0o640, 0o640), (0o660, 0o660)])
+async def test_a_file_that_everybody_could_read_is_for_its_owner_only(old, made, kept):
+    """Z4: 0.1 made its files as the umask said, so that each user of the machine could read hashes and keys."""
+    with closing(sqlite3.connect(old)) as reader:
+        reader.execute(
+            "SELECT * FROM users"
+        ).fetchall()  # keeps the log and its index there
+        beside = [old.with_name(f"pool.db-{part}") for part in ("wal", "shm")]
+        for path in (old, *beside):
+            path.chmod(made)
+        await (await opened(old)).aclose()
+        modes = [path.stat().st_mode & 0o777 for path in (old, *beside)]
+
+    assert modes == [kept] * 3
+
+
+async def test_a_migration_says_nothing_of_its_tools(old):
+    """Alembic announces its plug-ins when it is loaded: nothing that an operator can use."""
+    code = (
+        "import asyncio, logging, sys\n"
+        "from gateway.pool.sql import SqlStorage\n"
+        "logging.basicConfig(level=logging.INFO)\n"
+        "async def migrate():\n"
+        "    storage = SqlStorage(sys.argv[1])\n"
+        "    await storage.open()\n"
+        "    await storage.aclose()\n"
+        "asyncio.run(migrate())\n"
+    )
+    command, root = [sys.executable, "-c", code, url_of(old)], Path(__file__).parents[2]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False, cwd=root)
+
+    assert done.returncode == 0
+    assert "alembic" not in done.stderr
+
+
 async def test_a_new_database_is_for_its_owner_only(tmp_path):
     """It holds addresses, password hashes and keys."""
     await (await opened(tmp_path / "new.db")).aclose()

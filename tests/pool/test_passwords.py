@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 import pytest
-from argon2 import extract_parameters
+from argon2 import PasswordHasher, extract_parameters
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +37,15 @@ async def test_hash_and_verify(passwords):
 async def test_a_password_is_the_same_on_every_keyboard(passwords, set_as, typed_as):
     """One keyboard sends an accented letter as one character, another as two: NFC when set and when checked."""
     assert await passwords.verify(await passwords.hash(set_as), typed_as)
+
+
+async def test_a_password_of_before_normalising_still_works(passwords):
+    """Release 0.1 hashed what a keyboard sent: whoever sends the same still signs in, and nobody else."""
+    typed = "cafe\u0301"
+    stored = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(typed)
+
+    assert await passwords.verify(stored, typed)
+    assert not await passwords.verify(stored, "cafe")
 
 
 def test_the_length_is_that_of_the_normalised_password():

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.pool.refusals import PoolError
-from gateway.pool.throttle import LONGEST_LOCK, Limit, charge, count, lock_seconds, network_of
+from gateway.pool.stored import Counter
+from gateway.pool.throttle import LONGEST_LOCK, RESEND, Limit, charge, count, lock_seconds, network_of
 from tests.support.pool import NOW, PASSWORD, WEB, ada, opened, options_for
 
 
@@ -42,6 +43,18 @@ def test_quiet_forgets():
 
     assert charge(counter, NOW + LONGEST_LOCK - 1)[0].count == 5
     assert charge(counter, NOW + LONGEST_LOCK)[0].count == 1
+
+
+def test_a_clock_that_was_ahead_locks_nobody_out():
+    """Once a clock that was a year ahead is set right, no lock and no hour of that time lasts on."""
+    ahead = NOW + 365 * 86400
+    locked = Counter(count=20, since=ahead, until=ahead + LONGEST_LOCK)
+    full = Counter(count=5, since=ahead, until=ahead + 3600)
+
+    assert charge(locked, NOW) == (Counter(count=1, since=NOW, until=NOW), True)
+    assert count(full, RESEND, NOW) == (Counter(count=1, since=NOW, until=NOW + 3600), True)
+    assert charge(locked, ahead - 2) == (Counter(count=20, since=ahead - 2, until=ahead + LONGEST_LOCK), False)
+    assert not count(full, RESEND, ahead - 2)[1]
 
 
 @pytest.mark.property

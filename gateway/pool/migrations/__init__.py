@@ -3,8 +3,6 @@
 Imported only when there is something to migrate: Alembic takes longer to load than a pool to start.
 """
 
-import logging
-
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -12,7 +10,6 @@ from alembic.config import Config
 
 def upgrade(connection: sa.Connection, version: str) -> None:
     """Run the steps that follow `version`, in the connection's own transaction."""
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it announces every step at INFO
     config = Config()
     config.set_main_option("script_location", "gateway.pool:migrations")
     config.attributes["connection"] = connection
