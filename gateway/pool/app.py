@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from gateway.core.asgi import Receive, Scope, Send
@@ -41,7 +41,12 @@ class Pool:
         groups = (SignInPages(self._desk), SignUpPages(self._desk), ResetPages(self._desk), PlainPages(self._desk))
         app = Starlette(
             routes=[*oauth.routes(backend), *(route for group in groups for route in group.routes())],
-            exception_handlers={GatewayError: words.refusal, HTTPException: words.http, Exception: words.fault},
+            exception_handlers={
+                GatewayError: words.refusal,
+                HTTPException: words.http,
+                ClientDisconnect: _left,
+                Exception: words.fault,
+            },
             lifespan=self._lifespan,
         )
         app.router.redirect_slashes = False
@@ -74,6 +79,11 @@ def create_pool(
 ) -> Pool:
     """The pool of these options. `clock` gives seconds since the epoch; `show` receives each development e-mail."""
     return Pool(Backend(options, clock=clock, show=show, mailer=mailer))
+
+
+async def _left(_request: Request, _error: Exception) -> Response:
+    """The client went in the middle of its form: nobody reads this, and nothing is wrong here."""
+    return Response(status_code=400)
 
 
 class _ErrorPages:

@@ -1,7 +1,6 @@
 """Tell which app client is calling, and whether it is that client."""
 
 import base64
-import binascii
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
@@ -59,7 +58,7 @@ def _basic(authorization: str) -> list[Credentials]:
         raise OAuthError("invalid_client")
     try:
         text = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:  # not ASCII, not base64, not UTF-8
         raise OAuthError("invalid_client") from error
     client_id, _, secret = text.partition(":")
     raw = Credentials(client_id, secret)

@@ -193,9 +193,7 @@ async def test_a_copy_stays_of_what_was_there(old):
 async def test_a_file_that_everybody_could_read_is_for_its_owner_only(old, made, kept):
     """Z4: 0.1 made its files as the umask said, so that each user of the machine could read hashes and keys."""
     with closing(sqlite3.connect(old)) as reader:
-        reader.execute(
-            "SELECT * FROM users"
-        ).fetchall()  # keeps the log and its index there
+        reader.execute("SELECT * FROM users").fetchall()  # keeps the log and its index there
         beside = [old.with_name(f"pool.db-{part}") for part in ("wal", "shm")]
         for path in (old, *beside):
             path.chmod(made)

@@ -195,6 +195,7 @@ ENCODED = "application/x-www-form-urlencoded"
         ("grant_type=client_credentials&client_id=webclient", basic(MACHINE), "invalid_request"),
         ("grant_type=client_credentials", {"Authorization": "Basic %%%"}, "invalid_client"),
         ("grant_type=client_credentials", {"Authorization": "Basic /w=="}, "invalid_client"),
+        ("grant_type=client_credentials", [(b"authorization", b"Basic \xff")], "invalid_client"),
         ("grant_type=client_credentials", {"Authorization": "Bearer x"}, "invalid_client"),
         ("grant_type=client_credentials", {**basic(MACHINE), "Content-Type": "application/json"}, "invalid_request"),
         ("grant_type=client_credentials", {**basic(MACHINE), "Content-Type": ""}, "invalid_request"),
@@ -203,7 +204,9 @@ ENCODED = "application/x-www-form-urlencoded"
 )
 async def test_token_errors(http, body, headers, error):
     """Bad requests get status 400 with the bare error code, readable by any origin; unknown and wrong look alike."""
-    answer = await http.post("/oauth2/token", content=body, headers={"Content-Type": ENCODED, **headers})
+    sent = httpx.Headers({"Content-Type": ENCODED})
+    sent.update(headers)
+    answer = await http.post("/oauth2/token", content=body, headers=sent)
 
     assert answer.status_code == 400
     assert answer.json() == {"error": error}

@@ -1,8 +1,10 @@
 """People have all kinds of names, and programs send all kinds of bytes: an account or a sentence, never a fault."""
 
+import httpx
 import jwt
 import pytest
 
+from gateway.core.asgi import Message
 from gateway.pool.app import Pool
 from tests.pool_pages.browser import ASK, CALLBACK, CLIENT_ID, VERIFIER, Browser
 from tests.pool_pages.conftest import newest_code
@@ -56,6 +58,28 @@ async def test_what_cannot_be_is_refused_with_a_sentence(
     page = await browser.sign_up(**({"username": "grace@example.com"} | changes))
     assert page.status == status
     assert words in page.text
+
+
+@pytest.mark.parametrize("path", ["/login", "/signup", "/forgotPassword", "/oauth2/token", "/oauth2/revoke"])
+async def test_a_client_that_leaves_in_the_middle_of_a_form_is_no_fault(pool: Pool, path: str) -> None:
+    """Whoever closes the tab, or an attacker who does so a thousand times, writes no traceback into the log."""
+    form: Message = {"type": "http.request", "body": b"username=a", "more_body": True}
+    messages = iter([form, {"type": "http.disconnect"}])
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return next(messages)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": path, "query_string": str(httpx.QueryParams(ASK)).encode(),
+        "headers": [(b"content-type", b"application/x-www-form-urlencoded"), (b"content-length", b"100")],
+    }  # fmt: skip
+    await pool(scope, receive, send)
+
+    assert sent[0]["status"] == 400
 
 
 @pytest.mark.parametrize(
