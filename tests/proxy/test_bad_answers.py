@@ -46,7 +46,8 @@ async def test_a_bad_answer_becomes_502(answer, caplog):
     assert first.startswith(b"HTTP/1.1 502 ")
     assert b"set-cookie" not in first
     assert second.startswith(b"HTTP/1.1 502 ") or second.endswith(b"ok")  # a new connection begins the script anew
-    assert len(upstream.peers) == 2
+    assert len(upstream.peers) >= 2  # a test beside this one may ask a port that was its own a moment ago
+    assert all(peer.received.count(b"GET ") <= 1 for peer in upstream.peers)
     assert "BadUpstreamAnswer" in caplog.text
 
 
