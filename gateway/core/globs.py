@@ -17,21 +17,36 @@ _FORBIDDEN = re.compile(r"[\x00-\x20\x7f?#\\]|/\.{1,2}(?=/|\Z)|//")
 # RFC 3986 §3.3: what a path segment holds unencoded, and "%" for patterns that are written encoded.
 _UNENCODED = "/%!$&'()*+,;=:@-._~"
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+_ESCAPE_OF_ANY = re.compile(rb"%([0-9A-Fa-f]{2})")
+_MEANINGFUL = b"/\\.;?#%*\x7f"
+"""What divides a path or a pattern, and so is something else unencoded."""
 
 
 def compile_glob(pattern: str, form: Callable[[str], str] = str) -> re.Pattern[str]:
     """The anchored expression for `pattern`, to be used with `fullmatch`. Raises ValueError with the reason.
 
-    A pattern with letters beyond ASCII matches both forms of a path: as written, and percent-encoded. `form` is applied
-    to each, for paths that it was applied to.
+    A pattern with letters beyond ASCII, or with escapes, matches a path as written, percent-encoded, and decoded: in
+    `/my%20docs` a path may have any letter encoded, or all of them decoded. `form` is applied to each, for paths that
+    it was applied to.
     """
     if not pattern.startswith("/"):
         raise ValueError("a path pattern starts with a slash")
     if _FORBIDDEN.search(pattern.replace(" ", "_")):
         raise ValueError("a path pattern has no query, fragment, backslash, empty or dot segment")
     encoded = _ESCAPE.sub(lambda escape: escape[0].upper(), quote(pattern, safe=_UNENCODED))
-    forms = dict.fromkeys((form(pattern), form(encoded)))
+    forms = dict.fromkeys((form(pattern), form(encoded), form(_decoded(pattern))))
     return re.compile("|".join(_expression(written) for written in forms), re.DOTALL)
+
+
+def _decoded(pattern: str) -> str:
+    """The pattern without escapes of what means the same unencoded (RFC 3986 §6.2.2.2), or has no other spelling."""
+    text = _ESCAPE_OF_ANY.sub(_unescaped, pattern.encode())
+    return text.decode("utf-8", "surrogateescape")
+
+
+def _unescaped(escape: re.Match[bytes]) -> bytes:
+    byte = bytes.fromhex(escape[1].decode())
+    return escape[0].upper() if byte in _MEANINGFUL or byte < b" " else byte
 
 
 def _expression(pattern: str) -> str:

@@ -347,3 +347,21 @@ def test_the_asterisk_is_no_path_for_other_methods(method):
     """F3: only `OPTIONS *` exists (RFC 9112 §3.2.4)."""
     with pytest.raises(BadPath):
         AccessRules([Rule(path="/**", allow=Allow.ANYONE)]).judge(method, b"*")
+
+
+@pytest.mark.parametrize("path", [b"/my%20docs/x", b"/m%79%20docs/x", b"/M%59%20docs", b"/my%2520docs/x"])
+@pytest.mark.parametrize("pattern", ["/my%20docs/**", "/my docs/**", "/%6dy%20docs/**"])
+def test_a_rule_that_is_written_encoded_holds_for_every_spelling(pattern, path):
+    """E1: an address that was copied from a browser protects what it names, whichever letters a request encodes."""
+    rules = AccessRules([Rule(path=pattern, allow=Allow.NOBODY), Rule(path="/**", allow=Allow.ANYONE)])
+
+    assert rules.judge("GET", path).allow is Allow.NOBODY
+
+
+@pytest.mark.parametrize("pattern", ["/caf%c3%a9/**", "/caf\u00e9/**"])
+def test_a_public_rule_that_is_written_encoded_opens_what_it_names_alone(pattern):
+    """E1: a path is open in the same spellings; an encoded slash or asterisk in a rule stays one."""
+    rules = AccessRules([Rule(path=pattern, allow=Allow.ANYONE), Rule(path="/a%2fb%2A", allow=Allow.ANYONE)])
+
+    assert rules.judge("GET", b"/caf%C3%A9/x").allow is Allow.ANYONE
+    assert rules.judge("GET", b"/a/b*") is rules.judge("GET", b"/a/bc") is NO_RULE
