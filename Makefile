@@ -58,7 +58,7 @@ test-all: $(VENV)/.dev ## what takes longer: providers and clients that nobody h
 PYTHONS ?= $(filter-out $(PYTHON),$(wildcard $(foreach minor,12 13 14,/usr/bin/python3.$(minor) /usr/local/bin/python3.$(minor))))
 test-world: $(VENV)/.dev ## on demand and before a release: real applications, other versions of Python and of the dependencies, the image
 	@.ci/require chromium node npm go
-	@HYPOTHESIS_PROFILE=thorough $(RUN) -m pytest -m world $(PYTEST_ARGS) || [ $$? -eq 5 ]
+	@HYPOTHESIS_PROFILE=exhaustive $(RUN) -m pytest $(PARALLEL) -m "world or property" $(PYTEST_ARGS)
 	@.ci/versions lowest newest $(PYTHONS)
 	@.ci/image test
 
